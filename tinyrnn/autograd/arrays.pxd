@@ -1,0 +1,13 @@
+from numpy cimport dtype, ndarray
+
+from tinyrnn.kernels.pointwise cimport binary_loops, unary_loops
+
+cdef bint is_real(ndarray x) noexcept
+cdef tuple shape_of(ndarray x)
+cdef bint same_shape(ndarray a, ndarray b) noexcept
+cdef ndarray empty(ndarray like)
+cdef ndarray contiguous(ndarray x)
+cdef ndarray map_unary(const unary_loops* loops, ndarray x)
+cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth)
+cdef int accumulate(ndarray y, ndarray x) except -1
+cdef dtype common_dtype(str name, ndarray a, ndarray b)

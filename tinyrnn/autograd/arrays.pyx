@@ -1,0 +1,182 @@
+"""Between NumPy's arrays and the loops of the kernels: dtype choice, contiguity and broadcasting.
+
+This is the one place that knows them. An operation hands a table of loops and its arrays to ``map_unary`` or
+``map_binary`` and gets a new C-contiguous array; the kernels see pointers and sizes only.
+"""
+cimport numpy as cnp
+from numpy cimport (
+    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
+    PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE,
+    dtype, ndarray, npy_intp,
+)
+
+from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loops
+
+cnp.import_array()
+
+cdef enum:
+    MAX_DIMS = 64                   # NumPy's own limit
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes that do not fit an operation. PyTorch raises RuntimeError here and NumPy ValueError: it is both."""
+
+
+class DtypeError(TypeError, RuntimeError):
+    """A dtype that does not fit an operation. PyTorch raises RuntimeError here, Python TypeError: it is both."""
+
+
+DTYPES = {
+    NPY_FLOAT: cnp.PyArray_DescrFromType(NPY_FLOAT),
+    NPY_DOUBLE: cnp.PyArray_DescrFromType(NPY_DOUBLE),
+    NPY_INT64: cnp.PyArray_DescrFromType(NPY_INT64),
+    NPY_BOOL: cnp.PyArray_DescrFromType(NPY_BOOL),
+}
+
+
+cdef bint is_real(ndarray x) noexcept:
+    return PyArray_TYPE(x) == NPY_FLOAT or PyArray_TYPE(x) == NPY_DOUBLE
+
+
+cdef tuple shape_of(ndarray x):
+    cdef int i
+    return tuple([PyArray_DIMS(x)[i] for i in range(PyArray_NDIM(x))])
+
+
+cdef bint same_shape(ndarray a, ndarray b) noexcept:
+    cdef int i
+    if PyArray_NDIM(a) != PyArray_NDIM(b):
+        return False
+    for i in range(PyArray_NDIM(a)):
+        if PyArray_DIMS(a)[i] != PyArray_DIMS(b)[i]:
+            return False
+    return True
+
+
+cdef ndarray empty(ndarray like):
+    """A new C-contiguous array with the shape and dtype of ``like``, its values not set."""
+    return PyArray_EMPTY(PyArray_NDIM(like), PyArray_DIMS(like), PyArray_TYPE(like), 0)
+
+
+cdef ndarray contiguous(ndarray x):
+    return x if PyArray_IS_C_CONTIGUOUS(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
+
+
+cdef ndarray map_unary(const unary_loops* loops, ndarray x):
+    """y = f(x), element by element, for a float32 or float64 array."""
+    cdef ndarray y
+    x = contiguous(x)
+    y = empty(x)
+    (loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64)(PyArray_DATA(x), PyArray_DATA(y), PyArray_SIZE(x))
+    return y
+
+
+cdef int accumulate(ndarray y, ndarray x) except -1:
+    """y += x for a C-contiguous y and an x of the same shape and dtype (float32 or float64) that is not y."""
+    x = contiguous(x)
+    (accumulate_loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else accumulate_loops.f64)(
+        PyArray_DATA(x), PyArray_DATA(y), PyArray_SIZE(x))
+    return 0
+
+
+# ---- two arrays ------------------------------------------------------------------------------------------------------
+
+cdef dtype common_dtype(str name, ndarray a, ndarray b):
+    """The dtype of ``a op b``: bool < int64 < float32 or float64. The two floats do not mix: that is an error."""
+    cdef int s = PyArray_TYPE(a), t = PyArray_TYPE(b)
+    if s == t:
+        return a.dtype
+    if is_real(a) and is_real(b):
+        raise DtypeError(f"{name}: float32 and float64 do not mix: {a.dtype} {shape_of(a)} and {b.dtype} {shape_of(b)}; "
+                         "convert one of them with .to(dtype)")
+    if is_real(a) or t == NPY_BOOL:
+        return a.dtype
+    return b.dtype
+
+
+cdef struct Loop:                       # the walk over two operands that are broadcast to one shape
+    int ndim
+    npy_intp size[MAX_DIMS]             # elements
+    npy_intp step_a[MAX_DIMS]           # bytes
+    npy_intp step_b[MAX_DIMS]
+
+
+cdef int broadcast(str name, ndarray a, ndarray b, Loop* loop) except -1:
+    """The shape of ``a op b`` and how each operand walks over it: a dimension of length 1 is repeated (step 0)."""
+    cdef int n = max(PyArray_NDIM(a), PyArray_NDIM(b)), i, ia, ib
+    cdef npy_intp na, nb
+    loop.ndim = n
+    for i in range(n):
+        ia, ib = i - n + PyArray_NDIM(a), i - n + PyArray_NDIM(b)
+        na = PyArray_DIMS(a)[ia] if ia >= 0 else 1
+        nb = PyArray_DIMS(b)[ib] if ib >= 0 else 1
+        if na != nb and na != 1 and nb != 1:
+            raise ShapeError(f"{name}: {shape_of(a)} and {shape_of(b)} cannot be broadcast together")
+        loop.size[i] = nb if na == 1 else na
+        loop.step_a[i] = PyArray_STRIDES(a)[ia] if na != 1 else 0
+        loop.step_b[i] = PyArray_STRIDES(b)[ib] if nb != 1 else 0
+    return 0
+
+
+cdef void merge(Loop* loop) noexcept:
+    """Joins neighbouring dimensions that are walked in one stride, so that the innermost loop is long."""
+    cdef int i, last = -1
+    for i in range(loop.ndim):
+        if loop.size[i] == 1:
+            continue
+        if last >= 0 and loop.step_a[last] == loop.step_a[i] * loop.size[i] \
+                and loop.step_b[last] == loop.step_b[i] * loop.size[i]:
+            loop.size[last] *= loop.size[i]
+        else:
+            last += 1
+            loop.size[last] = loop.size[i]
+        loop.step_a[last] = loop.step_a[i]
+        loop.step_b[last] = loop.step_b[i]
+    loop.ndim = last + 1
+
+
+cdef void walk(Loop* loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t item, Py_ssize_t item_y) noexcept nogil:
+    """Calls f on every innermost row; y is filled from front to back."""
+    cdef npy_intp place[MAX_DIMS]
+    cdef int inner = loop.ndim - 1, i
+    cdef npy_intp n = loop.size[inner]
+    for i in range(inner):
+        place[i] = 0
+    while True:
+        f(a, loop.step_a[inner] // item, b, loop.step_b[inner] // item, y, n)
+        y += n * item_y
+        i = inner - 1
+        while i >= 0:                   # the next row, as an odometer counts
+            place[i] += 1
+            a += loop.step_a[i]
+            b += loop.step_b[i]
+            if place[i] < loop.size[i]:
+                break
+            a -= loop.step_a[i] * loop.size[i]
+            b -= loop.step_b[i] * loop.size[i]
+            place[i] = 0
+            i -= 1
+        if i < 0:
+            return
+
+
+cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth):
+    """y = f(a, b) with broadcasting, for two arrays of one dtype, float32 or float64; ``truth``: y is bool."""
+    cdef binary_loop f = loops.f32 if PyArray_TYPE(a) == NPY_FLOAT else loops.f64
+    cdef int type_y = NPY_BOOL if truth else PyArray_TYPE(a)
+    cdef ndarray y
+    cdef Loop loop
+    if PyArray_IS_C_CONTIGUOUS(a) and PyArray_IS_C_CONTIGUOUS(b) and same_shape(a, b):
+        y = PyArray_EMPTY(PyArray_NDIM(a), PyArray_DIMS(a), type_y, 0)
+        f(PyArray_DATA(a), 1, PyArray_DATA(b), 1, PyArray_DATA(y), PyArray_SIZE(a))
+        return y
+    broadcast(name, a, b, &loop)
+    y = PyArray_EMPTY(loop.ndim, loop.size, type_y, 0)
+    if PyArray_SIZE(y) == 0:
+        return y
+    merge(&loop)
+    if loop.ndim == 0:                  # one element
+        f(PyArray_DATA(a), 1, PyArray_DATA(b), 1, PyArray_DATA(y), 1)
+    else:
+        walk(&loop, f, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y), PyArray_ITEMSIZE(a), PyArray_ITEMSIZE(y))
+    return y

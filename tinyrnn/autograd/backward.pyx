@@ -1,0 +1,339 @@
+"""The backward pass: it walks the recorded operations from the outputs to the leaves, once each.
+
+``run`` first counts how many gradients will arrive at every node, then visits a node as soon as all of them have
+reported: no recursion, so the length of a chain is limited by memory alone. What arrives at a leaf becomes its
+``.grad``. Values that a node saved are freed when it has been visited.
+"""
+from cpython.ref cimport Py_REFCNT
+from numpy cimport (
+    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_IS_C_CONTIGUOUS, PyArray_TYPE, import_array, ndarray,
+)
+
+from tinyrnn.autograd.arrays cimport accumulate, same_shape, shape_of
+from tinyrnn.autograd.engine cimport OUTPUT, edge
+from tinyrnn.autograd.tensor cimport RECORDING, Node, Tensor, changed, get_mode, refresh, set_mode, version_of, wrap
+
+import weakref
+
+import numpy as np
+
+from tinyrnn.autograd.arrays import ShapeError
+
+import_array()
+
+cdef object ops = None              # the operations, once they are loaded: the pass adds, sums and copies with them
+
+
+def use(operations):
+    """Ties the knot: the module with the operations that the pass itself needs."""
+    global ops
+    ops = operations
+
+# ---- the pass --------------------------------------------------------------------------------------------------------
+
+cdef dict count_uses(list roots):
+    """How many gradients will arrive at every node or leaf below the roots."""
+    cdef dict uses = {}
+    cdef list stack = list(dict.fromkeys(roots))
+    cdef Node node
+    for x in stack:
+        uses[x] = 0
+    while stack:
+        x = stack.pop()
+        if not isinstance(x, Node):
+            continue
+        node = x
+        if node.inputs is None:
+            raise RuntimeError(
+                f"{node.operation()}: this part of the graph was freed by an earlier backward. If it is a state carried "
+                "over from the step before, detach() it; to walk one graph twice, pass retain_graph=True the first time")
+        for i in node.inputs:
+            if i is None:
+                continue
+            if i in uses:
+                uses[i] += 1
+            else:
+                uses[i] = 1
+                stack.append(i)
+    return uses
+
+
+cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
+    """The backward pass. Returns the gradients of ``targets``; without targets leaves collect theirs in .grad."""
+    cdef dict uses = count_uses(roots), grads = {}, found = {}
+    cdef list ready = []
+    cdef set needed = None if targets is None else leads_to(targets, uses)
+    cdef int mode = set_mode(RECORDING if create else 0)
+    cdef Tensor dy
+    try:
+        for root, seed in zip(roots, seeds):
+            collect(grads, root, seed)
+        for root in dict.fromkeys(roots):
+            if uses[root] == 0:
+                ready.append(root)
+        while ready:
+            x = ready.pop()
+            dy = call_hooks(x, grads.pop(x, None))
+            if targets is not None and x in targets:
+                found[x] = dy
+            if isinstance(x, Node):
+                visit(x, dy, needed, uses, grads, ready)
+                if not retain and (<Node> x).saved:
+                    free(x)
+            elif targets is None and dy is not None:
+                deposit(x, dy, create)
+    finally:
+        set_mode(mode)
+    return found
+
+
+cdef set leads_to(set targets, dict uses):
+    """The nodes from which a target can be reached: a pass for a few inputs leaves the others alone."""
+    cdef set needed = set(targets)
+    cdef dict users = {}
+    cdef list stack = list(targets)
+    for x in uses:
+        if isinstance(x, Node):
+            for i in (<Node> x).inputs:
+                if i is not None:
+                    users.setdefault(i, []).append(x)
+    while stack:
+        for user in users.get(stack.pop(), ()):
+            if user not in needed:
+                needed.add(user)
+                stack.append(user)
+    return needed
+
+
+cdef int visit(Node node, Tensor dy, set needed, dict uses, dict grads, list ready) except -1:
+    """Calls a node's backward and hands the gradients to its inputs."""
+    cdef tuple results = ()
+    cdef Py_ssize_t k = 0
+    if dy is not None and (needed is None or node in needed):
+        results = gradients(node, dy)
+    for i in node.inputs:
+        if i is not None:
+            if results and results[k] is not None:
+                collect(grads, i, results[k])
+            uses[i] -= 1
+            if uses[i] == 0:
+                ready.append(i)
+        k += 1
+    return 0
+
+
+cdef tuple gradients(Node node, Tensor dy):
+    cdef Tensor y = None, s
+    cdef long versions = 0
+    for saved in node.saved:
+        if saved is not OUTPUT and saved is not None:
+            s = saved
+            versions += 0 if s.version is None else s.version.count
+    if versions != node.versions or (node.output is not None and node.output.version.count):
+        raise RuntimeError(f"{node.operation()}: a tensor of shape {node.shape} or an input that its backward needs was "
+                           "changed in place after it was computed; clone it before the change")
+    if node.output is not None:
+        y = wrap(node.output.array)
+        y.node, y.requires = node, True
+    results = node.backward(y, dy)
+    if not isinstance(results, tuple):
+        results = (results,)
+    if len(results) != len(node.inputs):
+        raise RuntimeError(f"{node.operation()}: backward returned {len(results)} gradients for {len(node.inputs)} inputs")
+    return results
+
+
+cdef int collect(dict grads, object x, object g) except -1:
+    """Adds g to the gradient that is waiting for x."""
+    cdef tuple shape = (<Node> x).shape if isinstance(x, Node) else shape_of((<Tensor> x).array)
+    cdef int type_num = (<Node> x).type_num if isinstance(x, Node) else PyArray_TYPE((<Tensor> x).array)
+    cdef Tensor new = g if isinstance(g, Tensor) else wrap(np.asarray(g)), sum
+    if PyArray_TYPE(new.array) != type_num:
+        raise TypeError(f"{name_of(x)}: a gradient of dtype {new.dtype} arrived for another dtype")
+    if shape_of(new.array) != shape:
+        new = ops.sum_to(new, shape)
+    sum = grads.pop(x, None)
+    if sum is None:
+        sum = new
+    elif get_mode() == 0 and owned(sum):
+        accumulate(sum.array, new.array)
+    else:
+        sum = ops.add(sum, new)
+    grads[x] = sum
+    return 0
+
+
+cdef bint owned(Tensor x):
+    """Whether nobody else can see this tensor or its memory: the caller's reference is the only one."""
+    return (Py_REFCNT(x) == 1 and Py_REFCNT(x.array) == 1 and x.version is None
+            and PyArray_CHKFLAGS(x.array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA))
+
+
+cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
+    """Adds dy to leaf.grad: the first one is kept as it is if it is nobody else's."""
+    if leaf.gradient is None:
+        leaf.gradient = dy if create or owned(dy) else ops.clone(dy)
+    elif create:
+        leaf.gradient = ops.add(leaf.gradient, dy)
+    else:
+        changed(leaf.gradient)
+        if PyArray_IS_C_CONTIGUOUS(leaf.gradient.array):
+            accumulate(leaf.gradient.array, dy.array)
+        else:
+            leaf.gradient.array[...] = ops.add(leaf.gradient, dy).array
+    return 0
+
+
+cdef Tensor call_hooks(object x, Tensor dy):
+    cdef dict hooks = (<Node> x).hooks if isinstance(x, Node) else (<Tensor> x).hooks
+    if dy is None:
+        return None
+    if hooks is not None:
+        for hook in list(hooks.values()):
+            replaced = hook(dy)
+            if replaced is not None:
+                dy = replaced
+    if isinstance(x, Node) and (<Node> x).retained is not None:
+        kept = (<Node> x).retained()
+        if kept is not None:
+            kept.grad = dy if kept.grad is None else ops.add(kept.grad, dy)
+    return dy
+
+
+cdef int free(Node node) except -1:
+    node.backward = node.operation()         # only the name stays, for the error of a second pass
+    node.saved, node.output, node.inputs = (), None, None
+    return 0
+
+
+cdef str name_of(object x):
+    return x.operation() if isinstance(x, Node) else "leaf"
+
+
+# ---- the public face -------------------------------------------------------------------------------------------------
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds the gradient of ``tensors`` to the ``.grad`` of the leaves they depend on (or of ``inputs`` alone).
+
+    ``grad_tensors``: the gradients to start from, one a tensor; None stands for 1 and needs a single element.
+    ``retain_graph``: keep what was saved, for another pass; the default is ``create_graph``, which records the pass
+    itself so that its results can be differentiated again.
+    """
+    cdef list outputs = sequence(tensors), roots, targets
+    cdef Tensor t
+    seeds = start(outputs, grad_tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    roots = [root_of(t) for t in outputs]
+    if inputs is None:
+        run(roots, seeds, None, retain, create_graph)
+        return
+    targets = sequence(inputs)
+    if not targets:
+        raise RuntimeError("backward: inputs is empty")
+    found = run(roots, seeds, {root_of(t) for t in targets}, retain, create_graph)
+    for t in targets:
+        g = found.get(edge(t))
+        if g is not None:
+            deposit(t, g, create_graph)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
+         materialize_grads=False):
+    """The gradients of the (summed) ``outputs`` with respect to ``inputs``, as a tuple; ``.grad`` is left alone.
+
+    An input that the outputs do not depend on raises, gives None with ``allow_unused=True``, or zeros with
+    ``materialize_grads=True``. The other arguments are those of :func:`backward`.
+    """
+    cdef list given = sequence(outputs), targets = sequence(inputs), roots, result = []
+    cdef Tensor t
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True needs allow_unused=True or None")
+    seeds = start(given, grad_outputs)
+    roots = [root_of(t) for t in given]
+    found = run(roots, seeds, {root_of(t) for t in targets}, create_graph if retain_graph is None else retain_graph,
+                create_graph)
+    for t in targets:
+        g = found.get(edge(t))
+        if g is None and materialize_grads:
+            g = wrap(np.zeros(shape_of(t.array), t.array.dtype))
+        elif g is None and not allow_unused:
+            raise RuntimeError(f"grad: the outputs do not depend on an input of shape {t.shape}; "
+                               "pass allow_unused=True to get None for it")
+        result.append(g)
+    return tuple(result)
+
+
+cdef list sequence(object x):
+    return [x] if isinstance(x, Tensor) else list(x)
+
+
+cdef object root_of(Tensor t):
+    refresh(t)
+    if not t.requires:
+        raise RuntimeError(f"backward: a tensor of shape {t.shape} does not require grad and was not made from one that "
+                           "does")
+    return edge(t)
+
+
+cdef list start(list outputs, object gradients):
+    """The gradients that the pass starts from."""
+    cdef Tensor t, g
+    cdef list result = [], given = [None] * len(outputs) if gradients is None else sequence(gradients)
+    if len(given) != len(outputs):
+        raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")
+    for t, g in zip(outputs, given):
+        if g is None:
+            if t.array.size != 1:
+                raise RuntimeError(f"backward: a gradient to start from is implied for one element only, not for {t.shape}")
+            g = wrap(np.ones(shape_of(t.array), t.array.dtype))
+        elif not same_shape(g.array, t.array):
+            raise ShapeError(f"backward: a gradient of shape {g.shape} for a tensor of shape {t.shape}")
+        result.append(g)
+    return result
+
+
+def register_hook(Tensor self, hook):
+    """Calls ``hook(grad)`` when the gradient of this tensor is known; what it returns, if anything, replaces it.
+
+    Returns a handle whose ``remove()`` takes the hook away again.
+    """
+    cdef dict hooks
+    refresh(self)
+    if not self.requires:
+        raise RuntimeError("register_hook: the tensor does not require grad")
+    if self.node is None:
+        self.hooks = hooks = {} if self.hooks is None else self.hooks
+    else:
+        self.node.hooks = hooks = {} if self.node.hooks is None else self.node.hooks
+    return RemovableHandle(hooks, hook)
+
+
+class RemovableHandle:
+    """Takes its hook away with ``remove()``, or at the end of a ``with`` block."""
+
+    def __init__(self, hooks, hook):
+        self.hooks = hooks
+        hooks[id(self)] = hook
+
+    def remove(self):
+        self.hooks.pop(id(self), None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def retain_grad(Tensor self):
+    """Lets a tensor that is no leaf keep its gradient in ``.grad``."""
+    refresh(self)
+    if not self.requires:
+        raise RuntimeError("retain_grad: the tensor does not require grad")
+    if self.node is not None:
+        self.retains = True
+        self.node.retained = weakref.ref(self)
+
+
+def retains_grad(Tensor self):
+    return self.retains

@@ -1,0 +1,33 @@
+"""The one knot: Tensor lives below the operations, yet ``x.exp()`` and ``x + y`` need them.
+
+When this module loads, all operations exist. It hands them down: to Tensor, for its operators and methods, and to the
+backward pass, for the sums it makes. A function whose first argument is called ``input`` or ``self`` becomes a method.
+"""
+from types import SimpleNamespace
+
+from tinyrnn.autograd import backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape, tensor
+
+FAMILIES = (backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape)
+
+# Functions of a tensor that PyTorch does not have as methods.
+FUNCTIONS_ONLY = {"linear", "embedding", "dropout", "pad", "one_hot"}
+
+
+def operations_of(module):
+    """The public functions defined in a module, by name."""
+    return {name: f for name, f in vars(module).items()
+            if not name.startswith("_") and callable(f) and getattr(f, "__module__", None) == module.__name__}
+
+
+def is_method(name, function):
+    code = getattr(function, "__code__", None)
+    return name not in FUNCTIONS_ONLY and code and code.co_varnames[:1] in (("input",), ("self",))
+
+
+operations = {name: f for module in FAMILIES for name, f in operations_of(module).items()}
+methods = {name: f for name, f in operations.items() if is_method(name, f)}
+# backward(tensors, ...) is a function of many tensors; the method starts from one
+methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
+
+tensor.adopt(SimpleNamespace(**operations), methods)
+backward.use(SimpleNamespace(**operations))

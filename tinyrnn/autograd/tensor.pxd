@@ -1,0 +1,45 @@
+from numpy cimport ndarray
+
+
+cdef class Version:
+    cdef long count                 # in-place changes so far of one piece of memory
+
+
+cdef class Node:
+    cdef tuple inputs               # one entry an input: its Node, the leaf Tensor itself, or None: no gradient wanted
+    cdef object backward            # backward(y, dy) -> a gradient for every input
+    cdef tuple saved                # the tensors whose values backward reads
+    cdef long versions              # the sum of their versions when they were saved
+    cdef Tensor output              # the output's values, where backward reads them; it has no history: no cycle
+    cdef tuple shape                # of the output, and so of dy
+    cdef int type_num
+    cdef dict hooks                 # called with dy
+    cdef object retained            # a weak reference to the tensor that wants dy as its .grad
+    cdef object __weakref__
+
+
+cdef class Tensor:
+    cdef readonly ndarray array     # the values
+    cdef bint requires              # a gradient is wanted for it, or for something it was made from
+    cdef bint inference             # made in inference mode
+    cdef bint retains               # keeps .grad although it is no leaf
+    cdef Node node                  # how it was made; None for a leaf
+    cdef Tensor gradient            # .grad
+    cdef Version version            # shared by all tensors on the same memory; None: never shared, saved or changed
+    cdef Tensor source              # the tensor it is a view of
+    cdef tuple replay               # (operation, *arguments) that makes this view of its source
+    cdef long seen                  # the version its node was made for
+    cdef dict hooks
+    cdef object __weakref__
+
+
+cdef int get_mode() noexcept nogil
+cdef int set_mode(int mode) noexcept nogil
+cdef Tensor wrap(ndarray array)
+cdef Version version_of(Tensor x)
+cdef int changed(Tensor x) except -1
+cdef int refresh(Tensor x) except -1
+
+cdef enum:
+    RECORDING = 1
+    INFERENCE = 2

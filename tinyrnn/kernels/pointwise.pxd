@@ -1,0 +1,19 @@
+"""The tables of loops in pointwise.h, under the names of the operations."""
+
+cdef extern from "pointwise.h":
+    ctypedef void (*unary_loop)(const void* x, void* y, Py_ssize_t n) noexcept nogil
+    ctypedef void (*binary_loop)(
+        const void* a, Py_ssize_t step_a, const void* b, Py_ssize_t step_b, void* y, Py_ssize_t n) noexcept nogil
+    ctypedef struct unary_loops:
+        unary_loop f32
+        unary_loop f64
+    ctypedef struct binary_loops:
+        binary_loop f32
+        binary_loop f64
+    const unary_loops neg_loops, absolute_loops, sign_loops, reciprocal_loops, sqrt_loops, rsqrt_loops
+    const unary_loops exp_loops, expm1_loops, log_loops, log1p_loops, sin_loops, cos_loops, erf_loops
+    const unary_loops floor_loops, ceil_loops, round_loops, tanh_loops, relu_loops, sigmoid_loops
+    const unary_loops softplus_loops, accumulate_loops
+    const binary_loops add_loops, sub_loops, mul_loops, div_loops, pow_loops, maximum_loops, minimum_loops
+    const binary_loops remainder_loops, floor_divide_loops, eq_loops, ne_loops, lt_loops, le_loops, gt_loops
+    const binary_loops ge_loops

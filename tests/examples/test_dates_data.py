@@ -211,3 +211,9 @@ def test_babel_missing(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "babel", None)
     with pytest.raises(ImportError, match=r"pip install 'tinyrnn\[examples\]'"):
         data.formats.__wrapped__()
+
+
+def test_stops_are_sometimes_left_out(sample):
+    finnish = [written for written, _ in sample if "marraskuuta" in written.lower()]
+    bare = sum("." not in written for written in finnish)
+    assert 0.1 * len(finnish) < bare < 0.5 * len(finnish)

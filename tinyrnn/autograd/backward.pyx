@@ -11,7 +11,7 @@ from numpy cimport (
 
 from tinyrnn.autograd.arrays cimport accumulate, same_shape, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, edge
-from tinyrnn.autograd.tensor cimport RECORDING, Node, Tensor, changed, get_mode, refresh, set_mode, version_of, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, version_of, wrap
 
 import weakref
 
@@ -147,7 +147,10 @@ cdef int collect(dict grads, object x, object g) except -1:
     """Adds g to the gradient that is waiting for x."""
     cdef tuple shape = (<Node> x).shape if isinstance(x, Node) else shape_of((<Tensor> x).array)
     cdef int type_num = (<Node> x).type_num if isinstance(x, Node) else PyArray_TYPE((<Tensor> x).array)
-    cdef Tensor new = g if isinstance(g, Tensor) else wrap(np.asarray(g)), sum
+    cdef Tensor new, sum
+    if isinstance(g, Part):
+        return collect_part(grads, x, g, shape)
+    new = g if isinstance(g, Tensor) else wrap(np.asarray(g))
     if PyArray_TYPE(new.array) != type_num:
         raise TypeError(f"{name_of(x)}: a gradient of dtype {new.dtype} arrived for another dtype")
     if shape_of(new.array) != shape:
@@ -160,6 +163,29 @@ cdef int collect(dict grads, object x, object g) except -1:
     else:
         sum = ops.add(sum, new)
     grads[x] = sum
+    return 0
+
+
+cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
+    """Adds a gradient that is zero outside one part to the one that is waiting for x: only that part is touched."""
+    cdef Tensor sum = grads.pop(x, None), whole, part
+    if get_mode() == 0 and sum is not None and owned(sum):
+        whole = sum
+    else:
+        whole = wrap(np.zeros(shape, g.values.array.dtype))
+        if get_mode() == 0 and sum is not None:
+            accumulate(whole.array, sum.array)
+    part = g.replay[0](whole, *g.replay[1:])
+    if get_mode() == 0:
+        if PyArray_IS_C_CONTIGUOUS(part.array) and same_shape(part.array, g.values.array):
+            accumulate(part.array, g.values.array)
+        else:
+            part.array[...] = ops.add(part, g.values).array
+        part = whole.version = None         # nobody else has seen it
+    else:
+        part.copy_(g.values)
+        whole = whole if sum is None else ops.add(sum, whole)
+    grads[x] = whole
     return 0
 
 

@@ -33,6 +33,11 @@ cdef class Tensor:
     cdef object __weakref__
 
 
+cdef class Part:
+    cdef Tensor values
+    cdef tuple replay
+
+
 cdef int get_mode() noexcept nogil
 cdef int set_mode(int mode) noexcept nogil
 cdef Tensor wrap(ndarray array)

@@ -259,6 +259,19 @@ cdef class Tensor:
         return PyArray_DIMS(self.array)[0]
 
 
+@cython.final
+@cython.freelist(64)
+cdef class Part:
+    """A gradient that is zero outside one part of its tensor: the part that ``operation(x, *arguments)`` views.
+
+    The backward of a view may return it: a loop over the steps of a sequence then costs as much as the sequence, not
+    as much as its square.
+    """
+
+    def __init__(self, Tensor values not None, operation, *arguments):
+        self.values, self.replay = values, (operation, *arguments)
+
+
 cdef Tensor wrap(ndarray array):
     """A tensor without history around an array."""
     cdef Tensor x = Tensor.__new__(Tensor)

@@ -15,6 +15,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "fastmath.h"
+
 typedef void (*unary_loop)(const void *x, void *y, ptrdiff_t n);
 typedef void (*binary_loop)(const void *a, ptrdiff_t step_a, const void *b, ptrdiff_t step_b, void *y, ptrdiff_t n);
 
@@ -70,20 +72,20 @@ UNARY(sign, (x > 0) - (x < 0))
 UNARY(reciprocal, 1 / x)
 UNARY(sqrt, REAL(sqrt, x)(x))
 UNARY(rsqrt, 1 / REAL(sqrt, x)(x))
-UNARY(exp, REAL(exp, x)(x))
-UNARY(expm1, REAL(expm1, x)(x))
-UNARY(log, REAL(log, x)(x))
-UNARY(log1p, REAL(log1p, x)(x))
+UNARY(exp, REAL(fast_exp, x)(x))
+UNARY(expm1, REAL(fast_expm1, x)(x))
+UNARY(log, REAL(fast_log, x)(x))
+UNARY(log1p, REAL(fast_log1p, x)(x))
 UNARY(sin, REAL(sin, x)(x))
 UNARY(cos, REAL(cos, x)(x))
 UNARY(erf, REAL(erf, x)(x))
 UNARY(floor, REAL(floor, x)(x))
 UNARY(ceil, REAL(ceil, x)(x))
 UNARY(round, REAL(rint, x)(x))                                      /* halves go to the even neighbour */
-UNARY(tanh, REAL(tanh, x)(x))
+UNARY(tanh, REAL(fast_tanh, x)(x))
 UNARY(relu, x < 0 ? 0 : x)                                          /* a NaN stays one */
-UNARY(sigmoid, 1 / (1 + REAL(exp, x)(-x)))
-UNARY(softplus, (x > 0 ? x : 0) + REAL(log1p, x)(REAL(exp, x)(-REAL(fabs, x)(x))))   /* log(1 + e^x), never inf */
+UNARY(sigmoid, REAL(fast_sigmoid, x)(x))
+UNARY(softplus, (x > 0 ? x : 0) + REAL(fast_log1p, x)(REAL(fast_exp, x)(-REAL(fabs, x)(x))))   /* log(1 + e^x), never inf */
 
 /* ---- functions of two elements ------------------------------------------------------------------------------- */
 

@@ -5,8 +5,9 @@
     g.uniform((2, 3), np.float32)         # the numbers of torch.rand(2, 3) after torch.manual_seed(0)
 
 The numbers come from the Mersenne Twister MT19937 in the order in which PyTorch draws them on a CPU, so a program that
-makes the same calls sees the same numbers. Uniform and integer numbers, permutations and Bernoulli draws are equal to the
-last bit; normal and exponential ones to rounding. Draws hold the interpreter's lock, so threads may share a generator.
+makes the same calls sees the same numbers. Where PyTorch uses AVX2 or AVX-512 they are equal to the last bit, except that
+float64 logarithms, sines and cosines are the C library's. Draws hold the interpreter's lock, so that threads may
+share a generator.
 """
 import operator
 import os

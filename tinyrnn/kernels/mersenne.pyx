@@ -7,15 +7,22 @@ before writing. Nothing here locks: one thread at a time per generator.
 PyTorch's kernels are compiled with contraction, so `x * scale + shift` is one fused multiply-add there. It is spelled
 out here as `fma`, because the last bit depends on it.
 """
-from libc.math cimport cos, cosf, fma, fmaf, log, log1p, logf, sin, sinf, sqrt, sqrtf
+from libc.math cimport cos, fma, fmaf, log, log1p, sin, sqrt, sqrtf
+from libc.string cimport memcpy
 
 cdef enum:
     WORDS = 624
     MIDDLE = 397
 
-cdef double TWO_PI = 6.283185307179586
-cdef double ULP24 = 1.0 / (1 << 24)                   # a float32 uniform is a multiple of 2^-24
-cdef double ULP53 = 1.0 / (<uint64_t> 1 << 53)        # a float64 uniform is a multiple of 2^-53
+cdef extern from *:
+    """
+    #define TWO_PI 6.283185307179586
+    #define SQRT_HALF 0.707106781186547524f
+    #define ULP24 0x1p-24f   /* a float32 uniform is a multiple of it */
+    #define ULP53 0x1p-53    /* a float64 uniform is a multiple of it */
+    """
+    const double TWO_PI, ULP53
+    const float SQRT_HALF, ULP24
 
 
 # ---- words ----
@@ -86,7 +93,7 @@ cdef inline double unit64(Mersenne *g) noexcept nogil:
 cdef inline real unit(Mersenne *g, real like) noexcept nogil:
     """One number in [0, 1) of the type of `like`: a word for a float32, two for a float64."""
     if real is float:
-        return <float> (draw32(g) & 0xffffff) * <float> ULP24
+        return <float> (draw32(g) & 0xffffff) * ULP24
     else:
         return unit64(g)
 
@@ -100,6 +107,49 @@ cdef void uniform(Mersenne *g, real low, real high, real *out, Py_ssize_t n) noe
         out[i] = low if x == high else x
 
 
+cdef inline float log_float(float x) noexcept nogil:
+    """ln x for x in [2^-24, 1] as Cephes computes it (Moshier 1992, logf): x = 2^e (1 + t), then a polynomial in t.
+
+    PyTorch takes this logarithm, and the sine below, for float32 normals: these polynomials decide their last bits.
+    """
+    cdef uint32_t bits
+    cdef float e, t, y
+    memcpy(&bits, &x, 4)
+    e = <float> (<int> (bits >> 23) - 126)
+    bits = (bits & 0x007fffff) | 0x3f000000
+    memcpy(&t, &bits, 4)                    # the mantissa in [1/2, 1)
+    e = e - 1 if t < SQRT_HALF else e
+    t = t + t - 1 if t < SQRT_HALF else t - 1
+    y = fmaf(<float> 7.0376836292E-2, t, <float> -1.1514610310E-1)
+    y = fmaf(y, t, <float> 1.1676998740E-1)
+    y = fmaf(y, t, <float> -1.2420140846E-1)
+    y = fmaf(y, t, <float> 1.4249322787E-1)
+    y = fmaf(y, t, <float> -1.6668057665E-1)
+    y = fmaf(y, t, <float> 2.0000714765E-1)
+    y = fmaf(y, t, <float> -2.4999993993E-1)
+    y = fmaf(y, t, <float> 3.3333331174E-1)
+    y = fmaf(y * t, t * t, e * <float> -2.12194440E-4)        # ln 2 = 0.693359375 - 2.12194440e-4
+    return fmaf(e, <float> 0.693359375, t + fmaf(t * t, <float> -0.5, y))
+
+
+cdef inline void sincos_float(float x, float *sine, float *cosine) noexcept nogil:
+    """sin x and cos x for x in [0, 2 pi] as Cephes computes them (Moshier 1992, sinf): x = j pi/4 + t, j even."""
+    cdef int j = (<int> (x * <float> 1.27323954473516) + 1) & ~1
+    cdef float t, z, p, q
+    t = fmaf(<float> j, <float> -0.78515625, x)               # pi/4 in three parts: t keeps its last bits
+    t = fmaf(<float> j, <float> -2.4187564849853515625E-4, t)
+    t = fmaf(<float> j, <float> -3.77489497744594108E-8, t)
+    z = t * t
+    p = fmaf(<float> 2.443315711809948E-5, z, <float> -1.388731625493765E-3)
+    p = fmaf(p, z, <float> 4.166664568298827E-2) * z
+    p = fmaf(p, z, z * <float> -0.5) + 1                      # cos t
+    q = fmaf(<float> -1.9515295891E-4, z, <float> 8.3321608736E-3)
+    q = fmaf(q, z, <float> -1.6666654611E-1) * z
+    q = fmaf(q, t, t)                                         # sin t
+    sine[0] = (p if j & 2 else q) * (-1 if j & 4 else 1)
+    cosine[0] = (q if j & 2 else p) * (-1 if (j + 2) & 4 else 1)
+
+
 cdef inline void box_muller(real mean, real std, real *x) noexcept nogil:
     """Turn 16 uniforms into 16 normals in place: number j pairs with number j + 8 (Box and Muller 1958)."""
     cdef real radius, theta, c, s
@@ -107,11 +157,10 @@ cdef inline void box_muller(real mean, real std, real *x) noexcept nogil:
     for j in range(8):
         theta = <real> TWO_PI * x[j + 8]
         if real is float:
-            radius = sqrtf(-2.0 * logf(1 - x[j]))
-            c = cosf(theta)
-            s = sinf(theta)
+            radius = sqrtf(-2 * log_float(1 - x[j]))
+            sincos_float(theta, &s, &c)
         else:
-            radius = sqrt(-2.0 * log(1 - x[j]))
+            radius = sqrt(-2 * log(1 - x[j]))
             c = cos(theta)
             s = sin(theta)
         x[j] = multiply_add(radius * c, std, mean)
@@ -184,8 +233,10 @@ cdef void naturals(Mersenne *g, int64_t *out, Py_ssize_t n) noexcept nogil:
 
 
 cdef void permutation(Mersenne *g, int64_t *out, int64_t n) noexcept nogil:
-    """0 .. n-1 in random order, by the shuffle of Fisher and Yates; from 2^32 / 20 numbers on a single word would favour
-    small ones, and PyTorch takes the inside-out form of the shuffle there."""
+    """0 .. n-1 in random order, by the shuffle of Fisher and Yates.
+
+    From 2^32 / 20 numbers on a single word would favour small ones; PyTorch takes the inside-out form there.
+    """
     cdef int64_t i, j
     for i in range(n):
         out[i] = i

@@ -5,17 +5,17 @@
     g.uniform((2, 3), np.float32)         # the numbers of torch.rand(2, 3) after torch.manual_seed(0)
 
 The numbers come from the Mersenne Twister MT19937 in the order in which PyTorch draws them on a CPU, so a program that
-makes the same calls sees the same numbers. Where PyTorch uses AVX2 or AVX-512 they are equal to the last bit, except that
-float64 logarithms, sines and cosines are the C library's. Draws hold the interpreter's lock, so that threads may
-share a generator.
+makes the same calls sees the same numbers. Where PyTorch uses AVX2 or AVX-512 they are equal to the last bit, except
+that float64 logarithms, sines and cosines are the C library's. Draws hold the interpreter's lock: threads may share a
+generator.
 """
 import operator
 import os
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.string cimport memcpy
+from numpy cimport PyArray_DATA
 
 from tinyrnn.kernels cimport mersenne
 from tinyrnn.kernels.mersenne cimport Mersenne, int64_t, uint32_t, uint64_t
@@ -24,15 +24,6 @@ DEFAULT_SEED = 67280421310721     # PyTorch's: the seed of a new generator befor
 
 
 # ---- arguments ----
-
-cdef void *address(array) except NULL:
-    """Where the data of a C-contiguous array begins; it stays valid while the array lives."""
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-    cdef void *start = view.buf
-    PyBuffer_Release(&view)
-    return start
-
 
 def new_array(operation, shape, dtype):
     """An uninitialised array; `shape` is an int or a tuple of ints."""
@@ -141,7 +132,7 @@ cdef class Generator:
         next_normal  the second float64 of a pair of small normal draws that nobody took yet, or None
         """
         key = np.empty(624, np.uint32)
-        memcpy(address(key), self.state.key, sizeof(self.state.key))
+        memcpy(PyArray_DATA(key), self.state.key, sizeof(self.state.key))
         return {"seed": self.first_seed, "key": key, "position": self.state.position,
                 "next_normal": self.state.next_normal if self.state.has_normal else None}
 
@@ -149,13 +140,14 @@ cdef class Generator:
         """Continue from a dict that get_state returned. The dict is copied."""
         if not isinstance(state, dict) or state.keys() != {"seed", "key", "position", "next_normal"}:
             raise TypeError("set_state expects the dict that get_state returns: seed, key, position, next_normal")
-        key, position, next_normal = np.array(state["key"]), operator.index(state["position"]), state["next_normal"]
+        key, next_normal = np.array(state["key"], order="C"), state["next_normal"]
+        position = operator.index(state["position"])
         if key.shape != (624,) or key.dtype != np.uint32 or not 0 <= position <= 624:
             raise ValueError(f"set_state: key must be 624 uint32 and position in [0, 624], "
                              f"got key {key.shape} {key.dtype} and position {position}")
         second = 0.0 if next_normal is None else float(next_normal)
         self.first_seed = operator.index(state["seed"])
-        memcpy(self.state.key, address(key), sizeof(self.state.key))
+        memcpy(self.state.key, PyArray_DATA(key), sizeof(self.state.key))
         mersenne.temper(&self.state)
         self.state.position = position
         self.state.has_normal = next_normal is not None
@@ -168,9 +160,9 @@ cdef class Generator:
         out = new_real_array("uniform_", shape, dtype)
         check_uniform_bounds(low, high, out.dtype)
         if out.dtype == np.float32:
-            mersenne.uniform[float](&self.state, <float> low, <float> high, <float *> address(out), out.size)
+            mersenne.uniform[float](&self.state, <float> low, <float> high, <float *> PyArray_DATA(out), out.size)
         else:
-            mersenne.uniform[double](&self.state, low, high, <double *> address(out), out.size)
+            mersenne.uniform[double](&self.state, low, high, <double *> PyArray_DATA(out), out.size)
         return out
 
     def normal(self, shape, dtype=np.float32, double mean=0.0, double std=1.0):
@@ -179,9 +171,9 @@ cdef class Generator:
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
         if out.dtype == np.float32:
-            mersenne.normal[float](&self.state, mean, std, <float *> address(out), out.size)
+            mersenne.normal[float](&self.state, mean, std, <float *> PyArray_DATA(out), out.size)
         else:
-            mersenne.normal[double](&self.state, mean, std, <double *> address(out), out.size)
+            mersenne.normal[double](&self.state, mean, std, <double *> PyArray_DATA(out), out.size)
         return out
 
     def exponential(self, shape, dtype=np.float32, double lambd=1.0):
@@ -190,9 +182,9 @@ cdef class Generator:
         if not lambd > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
         if out.dtype == np.float32:
-            mersenne.exponential[float](&self.state, lambd, <float *> address(out), out.size)
+            mersenne.exponential[float](&self.state, lambd, <float *> PyArray_DATA(out), out.size)
         else:
-            mersenne.exponential[double](&self.state, lambd, <double *> address(out), out.size)
+            mersenne.exponential[double](&self.state, lambd, <double *> PyArray_DATA(out), out.size)
         return out
 
     def bernoulli(self, p, shape=None, dtype=np.float32):
@@ -212,9 +204,9 @@ cdef class Generator:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
         out = new_real_array("bernoulli_", shape, dtype)
         if out.dtype == np.float32:
-            mersenne.bernoulli[float](&self.state, p, <float *> address(out), out.size)
+            mersenne.bernoulli[float](&self.state, p, <float *> PyArray_DATA(out), out.size)
         else:
-            mersenne.bernoulli[double](&self.state, p, <double *> address(out), out.size)
+            mersenne.bernoulli[double](&self.state, p, <double *> PyArray_DATA(out), out.size)
         return out
 
     # ---- integers ----
@@ -225,20 +217,20 @@ cdef class Generator:
         if low >= high:
             raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         out = new_array("randint", shape, np.int64)
-        mersenne.integers(&self.state, low, high - low, <int64_t *> address(out), out.size)
+        mersenne.integers(&self.state, low, high - low, <int64_t *> PyArray_DATA(out), out.size)
         return out
 
     def random_(self, shape=()):
         """int64 in [0, 2^63): Tensor.random_() without arguments."""
         out = new_array("random_", shape, np.int64)
-        mersenne.naturals(&self.state, <int64_t *> address(out), out.size)
+        mersenne.naturals(&self.state, <int64_t *> PyArray_DATA(out), out.size)
         return out
 
     def randperm(self, n):
         """The int64 numbers 0 .. n-1 in random order: torch.randperm."""
         n = int64_argument("randperm", n)
         out = new_array("randperm", n, np.int64)
-        mersenne.permutation(&self.state, <int64_t *> address(out), n)
+        mersenne.permutation(&self.state, <int64_t *> PyArray_DATA(out), n)
         return out
 
     def multinomial(self, weights, num_samples, replacement=False):

@@ -1,0 +1,294 @@
+"""Recurrent layers and cells, with PyTorch's names, shapes, parameters and initial values.
+
+The arithmetic is in ``autograd/reference.py``; here are the parameters, the checks and the stacking of layers and
+directions.
+"""
+import math
+import warnings
+from numbers import Number
+
+from tinyrnn.autograd import reference
+from tinyrnn.autograd.creation import empty, zeros
+from tinyrnn.autograd.ops_join import cat, stack
+from tinyrnn.nn import init
+from tinyrnn.nn.functional import dropout
+from tinyrnn.nn.lengths import as_lengths
+from tinyrnn.nn.module import Module
+from tinyrnn.nn.parameter import Parameter
+from tinyrnn.nn.utils.rnn import PackedSequence, pad_packed_sequence, repack
+
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+
+
+class RNNBase(Module):
+    """What RNN, GRU and LSTM share: parameters, checks, layers and directions.
+
+    Parameters of layer k, in this order; those of the reverse direction end in ``_reverse``:
+    weight_ih_l{k} (G*H, I or D*H_out), weight_hh_l{k} (G*H, H_out), bias_ih_l{k} and bias_hh_l{k} (G*H), and with
+    projection weight_hr_l{k} (P, H). All start from U(-1/sqrt(H), 1/sqrt(H)).
+    """
+
+    def __init__(self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, proj_size=0, device=None, dtype=None):
+        super().__init__()
+        if mode not in GATES:
+            raise ValueError(f"Unrecognized RNN mode: {mode}")
+        check_layer_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bool(bidirectional)
+        self.proj_size = proj_size
+        for layer in range(num_layers):
+            for suffix in self.suffixes(layer):
+                for name, shape in self.parameter_shapes(layer):
+                    self.register_parameter(name + suffix, Parameter(empty(shape, dtype=dtype, device=device)))
+        self.reset_parameters()
+
+    @property
+    def num_directions(self):
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self):
+        """The features of the output for one direction: proj_size, or hidden_size without projection."""
+        return self.proj_size or self.hidden_size
+
+    def suffixes(self, layer):
+        return [f"_l{layer}", f"_l{layer}_reverse"][:self.num_directions]
+
+    def parameter_shapes(self, layer):
+        rows = GATES[self.mode] * self.hidden_size
+        columns = self.input_size if layer == 0 else self.output_size * self.num_directions
+        shapes = [("weight_ih", (rows, columns)), ("weight_hh", (rows, self.output_size))]
+        if self.bias:
+            shapes += [("bias_ih", (rows,)), ("bias_hh", (rows,))]
+        if self.proj_size:
+            shapes += [("weight_hr", (self.proj_size, self.hidden_size))]
+        return shapes
+
+    def reset_parameters(self):
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    @property
+    def all_weights(self):
+        """The parameters as a list of lists, one for each layer and direction."""
+        return [[getattr(self, name + suffix) for name, _ in self.parameter_shapes(layer)]
+                for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
+
+    def flatten_parameters(self):
+        """Does nothing: there is no second copy of the weights to keep. PyTorch's scripts call it."""
+
+    def extra_repr(self):
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
+                    "bidirectional": False}
+        shown = [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *shown])
+
+    # ---- forward ----
+
+    def forward(self, input, hx=None, lengths=None):
+        """Runs the layer; see the class for shapes."""
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ValueError(f"{self.name}: a packed sequence brings its lengths; lengths must be None")
+            return self.forward_packed(input, hx)
+        if input.ndim not in (2, 3):
+            raise ValueError(f"{self.name}: Expected input to be 2D or 3D, got {input.ndim}D tensor instead")
+        batched = input.ndim == 3
+        states = self.given_states(hx, batched)
+        if not batched:
+            if lengths is not None:
+                raise ValueError(f"{self.name}: lengths need a batched (3D) input, not {input.shape}")
+            input = input.unsqueeze(1)
+        elif self.batch_first:
+            input = input.transpose(0, 1)
+        self.check_input(input)
+        T, B, _ = input.shape
+        if lengths is not None:
+            lengths = as_lengths(self.name, lengths, B, T)
+        output, states = self.run(input, self.initial_states(states, input), lengths)
+        if not batched:
+            output, states = output.squeeze(1), [s.squeeze(1) for s in states]
+        elif self.batch_first:
+            output = output.transpose(0, 1)
+        return output, self.final(states)
+
+    def forward_packed(self, packed, hx):
+        input, lengths = pad_packed_sequence(packed)
+        self.check_input(input)
+        states = self.initial_states(self.given_states(hx, True), input)
+        output, states = self.run(input, states, as_lengths(self.name, lengths, *input.shape[1::-1]))
+        return repack(output, packed), self.final(states)
+
+    def run(self, input, states, lengths):
+        """All layers and directions: input (T, B, I), states [(D*L, B, H), ...] -> output (T, B, D*H_out), states."""
+        finals = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction, suffix in enumerate(self.suffixes(layer)):
+                row = layer * self.num_directions + direction
+                weights = {name: getattr(self, name + suffix) for name, _ in self.parameter_shapes(layer)}
+                output, *final = self.one_layer(input, [s[row] for s in states], weights, lengths, direction == 1)
+                outputs.append(output)
+                finals.append(final)
+            input = cat(outputs, -1) if self.bidirectional else outputs[0]
+            if self.dropout and layer < self.num_layers - 1:
+                input = dropout(input, self.dropout, self.training)
+        return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
+
+    def one_layer(self, input, state, weights, lengths, reverse):
+        raise NotImplementedError
+
+    # ---- checks ----
+
+    @property
+    def name(self):
+        return type(self).__name__
+
+    def check_input(self, input):
+        weight = self.weight_ih_l0
+        if input.dtype != weight.dtype:
+            raise ValueError(f"{self.name} input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                             f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(f"{self.name}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                               f"{input.shape[-1]}")
+        if len(input) == 0:
+            raise RuntimeError(f"{self.name}: Expected sequence length to be larger than 0, got input {input.shape}")
+
+    def state_sizes(self):
+        """The features of every part of the state."""
+        return [self.output_size]
+
+    def given_states(self, hx, batched):
+        """hx as a list of 3-D tensors, or None."""
+        if hx is None:
+            return None
+        parts = list(hx) if isinstance(hx, (tuple, list)) else [hx]
+        if len(parts) != len(self.state_sizes()) or isinstance(hx, (tuple, list)) == (len(self.state_sizes()) == 1):
+            raise TypeError(f"{self.name}: expected the state as {'(h_0, c_0)' if self.mode == 'LSTM' else 'one tensor'}")
+        for part in parts:
+            if part.ndim != (3 if batched else 2):
+                kind = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
+                raise RuntimeError(f"{self.name}: For {kind[0]} input, hx should also be {kind[1]}-D but got {part.ndim}-D "
+                                   "tensor")
+        return parts if batched else [part.unsqueeze(1) for part in parts]
+
+    def initial_states(self, states, input):
+        rows = (self.num_layers * self.num_directions, input.shape[1])
+        if states is None:
+            return [zeros((*rows, size), dtype=input.dtype) for size in self.state_sizes()]
+        for k, (part, size) in enumerate(zip(states, self.state_sizes(), strict=True)):
+            if part.shape != (*rows, size):
+                label = f"hidden[{k}]" if len(states) > 1 else "hidden"
+                raise RuntimeError(f"{self.name}: Expected {label} size {(*rows, size)}, got {list(part.shape)}")
+            if part.dtype != input.dtype:
+                raise ValueError(f"{self.name}: the state's dtype {part.dtype} does not match the input's {input.dtype}")
+        return states
+
+    def final(self, states):
+        return states[0]
+
+
+def check_layer_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size):
+    if isinstance(dropout, bool) or not isinstance(dropout, Number) or not 0 <= dropout <= 1:
+        raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being "
+                         "zeroed")
+    if dropout > 0 and num_layers == 1:
+        warnings.warn("dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                      f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}", stacklevel=4)
+    for name, value, kind in (("bias", bias, bool), ("batch_first", batch_first, bool), ("input_size", input_size, int),
+                              ("hidden_size", hidden_size, int), ("num_layers", num_layers, int),
+                              ("proj_size", proj_size, int)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
+    for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if value <= 0:
+            raise ValueError(f"{name} must be greater than zero")
+    if proj_size < 0:
+        raise ValueError("proj_size should be a positive integer or zero to disable projections")
+    if proj_size >= hidden_size:
+        raise ValueError("proj_size has to be smaller than hidden_size")
+
+
+class RNN(RNNBase):
+    """A stack of Elman layers: h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or relu instead of tanh.
+
+    ``rnn(input, hx=None, lengths=None) -> output, h_n``
+
+    input   (T, B, input_size), with ``batch_first`` (B, T, input_size), unbatched (T, input_size), or a PackedSequence
+    hx      (D*num_layers, B, H), unbatched (D*num_layers, H); zeros if left out. D = 2 if ``bidirectional``, else 1.
+    lengths (B,): how many steps each row has. No sorting is needed; the reverse direction starts at each row's own
+            end, the output is zero in the padding, and what the padding holds has no influence on anything.
+    output  (T, B, D*H): the last layer's states, forward direction first, in the layout of the input
+    h_n     like hx: the final state of every layer and direction, in the order l0, l0_reverse, l1, ...
+
+    ``dropout`` acts on the output of every layer but the last, in training. A wrong shape or dtype raises.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
+                 dropout=0.0, bidirectional=False, device=None, dtype=None):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias, batch_first, dropout,
+                         bidirectional, 0, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def one_layer(self, input, state, weights, lengths, reverse):
+        return reference.rnn(input, *state, **weights, nonlinearity=self.nonlinearity, lengths=lengths, reverse=reverse)
+
+
+class GRU(RNNBase):
+    """A stack of gated recurrent layers (Cho et al. 2014, arXiv:1406.1078). Call and shapes are those of :class:`RNN`.
+
+    r = sigmoid(W_ir x + b_ir + W_hr h + b_hr),  z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h
+
+    ``reset_after=False`` puts the reset gate before the product, n = tanh(W_in x + b_in + W_hn (r h) + b_hn), as the
+    paper prints it. The rows of the weights are r, z, n.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, device=None, dtype=None, *, reset_after=True):
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device,
+                         dtype)
+        self.reset_after = bool(reset_after)
+
+    def extra_repr(self):
+        return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
+
+    def one_layer(self, input, state, weights, lengths, reverse):
+        return reference.gru(input, *state, **weights, reset_after=self.reset_after, lengths=lengths, reverse=reverse)
+
+
+class LSTM(RNNBase):
+    """A stack of long short-term memory layers. Call and shapes are those of :class:`RNN`, with a state of two parts:
+
+    ``lstm(input, (h_0, c_0)=None, lengths=None) -> output, (h_n, c_n)``, c (D*num_layers, B, hidden_size).
+
+    i, f, o = sigmoid(W x + b + W h + b),  g = tanh(the same),  c' = f c + i g,  h' = o tanh(c')
+
+    With ``proj_size`` P > 0, h' = W_hr (o tanh(c')) has P features (Sak et al. 2014, arXiv:1402.1128), and so have
+    h and the output. The rows of the weights are i, f, g, o.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, proj_size=0, device=None, dtype=None):
+        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
+                         device, dtype)
+
+    def state_sizes(self):
+        return [self.output_size, self.hidden_size]
+
+    def one_layer(self, input, state, weights, lengths, reverse):
+        return reference.lstm(input, *state, **weights, lengths=lengths, reverse=reverse)
+
+    def final(self, states):
+        return tuple(states)

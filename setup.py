@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -34,8 +35,8 @@ DIRECTIVES = {
     "binding": True,
 }
 
-# Not -ffast-math: it breaks the rounding that exp relies on. These two free the vectoriser from errno and traps only.
-# No contraction: a multiply-add is fused where the source says fma, and nowhere else, so results do not depend on flags.
+# Not -ffast-math: it breaks the rounding that exp relies on. The two -fno free the vectoriser from errno and traps only.
+# No contraction: a multiply-add is fused where the source says fma and nowhere else, whatever the processor.
 UNIX_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
 
@@ -71,6 +72,12 @@ def processors():
 
 class BuildExtensions(build_ext):
     """Chooses the flags once the compiler is known, then builds the modules side by side."""
+
+    def finalize_options(self):
+        """An editable install and --inplace share one folder, so that neither compiles what the other already has."""
+        super().finalize_options()
+        if self.inplace or self.editable_mode:
+            self.build_lib = self.build_temp = f"build/{sys.implementation.cache_tag}"
 
     def build_extensions(self):
         self.unix = self.compiler.compiler_type != "msvc"
@@ -121,9 +128,10 @@ class BuildExtensions(build_ext):
         try:
             self.run_probe(*flags)
         except Exception as error:  # compiler classes raise their own kinds; any of them means no
+            message = f"a small OpenMP program does not work here: {error}"
             if choice == "on":
-                raise RuntimeError(f"TINYRNN_OPENMP=on, but a small OpenMP program does not work here: {error}") from error
-            warnings.warn(f"tinyrnn: building without threads, OpenMP does not work here: {error}", stacklevel=2)
+                raise RuntimeError(f"TINYRNN_OPENMP=on, but {message}") from error
+            warnings.warn(f"tinyrnn: building without threads, {message}", stacklevel=2)
             return [], []
         return flags
 

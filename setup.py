@@ -35,7 +35,7 @@ DIRECTIVES = {
     "binding": True,
 }
 
-# Not -ffast-math: it breaks the rounding that exp relies on. The two -fno free the vectoriser from errno and traps only.
+# Not -ffast-math: it breaks the rounding exp relies on. The two -fno free the vectoriser from errno and traps only.
 # No contraction: a multiply-add is fused where the source says fma and nowhere else, whatever the processor.
 UNIX_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]

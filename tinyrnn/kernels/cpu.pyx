@@ -26,7 +26,8 @@ def check(needed, present):
     missing = sorted(set(needed) - set(present))
     if missing:
         raise ImportError(
-            f"tinyrnn was compiled for a processor with {', '.join(missing)}, which this one lacks. Build it on this "
-            "machine: `pip install --force-reinstall --no-cache-dir --no-binary tinyrnn tinyrnn`, or `make clean build` "
-            "in its source folder. Built with TINYRNN_ISA=x86-64 in the environment, it runs on every x86-64 processor."
+            f"tinyrnn was compiled for a processor with {', '.join(missing)}, which this one lacks. Build it on "
+            "this machine: `pip install --force-reinstall --no-cache-dir --no-binary tinyrnn tinyrnn`, or `make clean "
+            "build` in its source folder. Built with TINYRNN_ISA=x86-64 in the environment, it runs on every x86-64 "
+            "processor."
         )

@@ -43,7 +43,7 @@ def has_openmp():
 
 
 def set_num_threads(n):
-    """Let operations use at most `n` threads from now on, 1 <= n <= 1024. Results do not depend on `n`, to the last bit.
+    """Let operations use at most `n` threads from now on, 1 <= n <= 1024; results do not depend on it, bit for bit.
 
     It is an upper limit: small work stays on one thread. Without OpenMP, and in a process forked from one that had
     loaded tinyrnn, everything stays on one thread whatever is asked; `get_num_threads` says so.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import tinyrnn
+
 ROOT = Path(__file__).parents[1]
 NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "runs", "*.egg-info", "*.so", "*.pyd", "__pycache__")
 
@@ -93,5 +95,5 @@ def test_installed_wheel_works_without_the_source(built, tmp_path):
     code = "import tinyrnn; print(tinyrnn.__file__); tinyrnn.show_config()"
     lines = python("-c", code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(built[2])}).splitlines()
     assert Path(lines[0]).parent == built[2] / "tinyrnn"
-    assert lines[1].split() == ["tinyrnn", "0.1.0"]
+    assert lines[1].split() == ["tinyrnn", tinyrnn.__version__]
     assert lines[3].split() == ["OpenMP", "no"]

@@ -25,10 +25,10 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("tinyrnn/kernels")
 GUARD = "tinyrnn.kernels.cpu"  # checks the processor, so it must run on every one
 
+# Bounds checks stay on: kernels index raw pointers, which have none, and without them x[-1] of a tuple or a list reads
+# whatever lies there.
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": False,
-    "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
     "embedsignature": True,

@@ -17,9 +17,9 @@ FLOORS = (
     ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/parallel kernels/cpu"),
     ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce"),
     ("sequences", "kernels/rnn kernels/gru kernels/lstm kernels/attention kernels/optimise"),
-    ("engine", "autograd/arrays autograd/engine"),
+    ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/backward"),
     ("operations", "autograd/ops_* autograd/fused"),
-    ("autograd", "autograd/__init__ autograd/reference autograd/function autograd/check"),
+    ("autograd", "autograd/__init__ autograd/methods autograd/reference autograd/function autograd/check"),
     ("layers", "nn/* optim/*"),
     ("top", "io/* utils/* __init__ config"),
 )

@@ -1,5 +1,6 @@
 """Every compiled module with a Python face has a stub, and the stub says what the module does."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,11 @@ CYTHON_NAMES = r"""
 """
 
 
-def test_every_compiled_module_has_a_stub():
-    missing = [path for path in (ROOT / "tinyrnn").rglob("*.pyx") if not path.with_suffix(".pyi").exists()]
-    assert not missing
-    assert STUBS
+def test_every_compiled_module_with_a_python_face_has_a_stub():
+    face = re.compile(r"^(?:def|cpdef|class|cdef class) +[^_\s]", re.MULTILINE)
+    faces = [path for path in (ROOT / "tinyrnn").rglob("*.pyx") if face.search(path.read_text())]
+    assert faces
+    assert not [path.relative_to(ROOT).as_posix() for path in faces if not path.with_suffix(".pyi").exists()]
 
 
 def test_stubs_agree_with_the_modules(tmp_path):
@@ -29,7 +31,7 @@ def test_stubs_agree_with_the_modules(tmp_path):
     allow = tmp_path / "names.txt"
     allow.write_text(CYTHON_NAMES)
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in STUBS]
-    options = ["--concise", "--allowlist", str(allow), "--ignore-unused-allowlist"]
+    options = ["--concise", "--ignore-disjoint-bases", "--allowlist", str(allow), "--ignore-unused-allowlist"]
     command = [sys.executable, "-m", "mypy.stubtest", *options, *modules]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,5 +1,165 @@
-import glob, numpy
-from setuptools import setup, Extension, find_packages
+"""The compiled modules; everything else about the package is in pyproject.toml.
+
+Every tinyrnn/**/*.pyx becomes a module. Three things can be chosen through the environment:
+
+TINYRNN_OPENMP=auto|on|off  threads: where they work (the default), or fail without them, or none
+TINYRNN_ISA=native|...      what x86-64 processor to compile for: this one (the default), or a value of the compiler's
+                            -march such as x86-64-v3. Elsewhere the compiler's default is used and this is refused.
+CC, CFLAGS                  as for every Python package
+"""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy
 from Cython.Build import cythonize
-exts=[Extension(f[:-4].replace("/","."),[f],include_dirs=[numpy.get_include()],define_macros=[("NPY_NO_DEPRECATED_API","NPY_2_0_API_VERSION")],extra_compile_args=["-O3","-march=native","-fno-math-errno","-fno-trapping-math","-ffp-contract=off","-Wall","-Wno-unused-function","-Wno-unused-variable"]) for f in glob.glob("tinyrnn/**/*.pyx",recursive=True)]
-setup(name="tinyrnn",version="0.1",packages=find_packages(),ext_modules=cythonize(exts,nthreads=2,compiler_directives=dict(language_level=3,cdivision=True,binding=True)))
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("tinyrnn/kernels")
+GUARD = "tinyrnn.kernels.cpu"  # checks the processor, so it must run on every one
+
+# Bounds checks stay on: kernels index raw pointers, which have none, and without them x[-1] of a tuple or a list reads
+# whatever lies there.
+DIRECTIVES = {
+    "language_level": 3,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": True,
+    "binding": True,
+}
+
+# Not -ffast-math: it breaks the rounding exp relies on. The two -fno free the vectoriser from errno and traps only.
+# No contraction: a multiply-add is fused where the source says fma and nowhere else, whatever the processor.
+UNIX_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+
+OPENMP_PROBE = """
+#include <omp.h>
+int main(void) {
+    int i, sum = 0;
+    #pragma omp parallel for reduction(+:sum)
+    for (i = 1; i <= 100; i++) sum += i;
+    return sum == 5050 && omp_get_max_threads() >= 1 ? 0 : 1;
+}
+"""
+
+
+def extensions():
+    """One Extension for each .pyx file, still uncompiled, so that an sdist carries the sources and no C."""
+    return [
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [path.as_posix()],
+            include_dirs=[KERNELS.as_posix(), numpy.get_include()],
+            # Cython follows the .pxd files; one header may include another, so a change in any rebuilds all.
+            depends=sorted(header.as_posix() for header in Path("tinyrnn").rglob("*.h")),
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        )
+        for path in sorted(Path("tinyrnn").rglob("*.pyx"))
+    ]
+
+
+def processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class BuildExtensions(build_ext):
+    """Chooses the flags once the compiler is known, then builds the modules side by side."""
+
+    def finalize_options(self):
+        """An editable install and --inplace share one folder, so that neither compiles what the other already has."""
+        super().finalize_options()
+        if self.inplace or self.editable_mode:
+            self.build_lib = self.build_temp = f"build/{sys.implementation.cache_tag}"
+
+    def build_extensions(self):
+        self.unix = self.compiler.compiler_type != "msvc"
+        openmp_compile, openmp_link = self.openmp_flags()
+        target, baseline = self.target_flags()
+        for ext in self.extensions:
+            ext.extra_compile_args = UNIX_FLAGS + target + openmp_compile if self.unix else MSVC_FLAGS + openmp_compile
+            ext.extra_link_args = openmp_link
+            if ext.name == GUARD:
+                ext.extra_compile_args = UNIX_FLAGS + baseline if self.unix else MSVC_FLAGS
+                ext.extra_link_args = []
+                ext.define_macros += [("TINYRNN_REQUIRED", f'"{self.instruction_sets(target)}"')] if target else []
+        self.parallel = self.parallel or processors()
+        record, flags = self.flags_record()
+        self.force = self.force or not record.exists() or record.read_text() != flags
+        translated = cythonize(
+            self.extensions,
+            build_dir="build/cython",
+            compiler_directives=DIRECTIVES,
+            force=self.force,
+            quiet=True,
+            nthreads=min(self.parallel, len(self.extensions)),
+        )
+        for ext, result in zip(self.extensions, translated, strict=True):
+            ext.sources = result.sources
+        super().build_extensions()
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(flags)
+
+    def flags_record(self):
+        """Where the last build's flags are kept, and this build's: file times do not show that a flag has changed."""
+        flags = [DIRECTIVES, [(e.name, e.extra_compile_args, e.define_macros) for e in self.extensions]]
+        return Path(self.build_temp, "flags.txt"), repr(flags)
+
+    def openmp_flags(self):
+        """(compile, link) flags for OpenMP; empty when it is off, or does not work and need not."""
+        choice = os.environ.get("TINYRNN_OPENMP", "auto")
+        if choice not in ("auto", "on", "off"):
+            raise ValueError(f"TINYRNN_OPENMP must be auto, on or off, not {choice!r}")
+        if choice == "off":
+            return [], []
+        if not self.unix:
+            flags = ["/openmp"], []
+        elif platform.system() == "Darwin":  # Apple's compiler knows the pragmas, the library comes from elsewhere
+            flags = ["-Xpreprocessor", "-fopenmp"], ["-lomp"]
+        else:
+            flags = ["-fopenmp"], ["-fopenmp"]
+        try:
+            self.run_probe(*flags)
+        except Exception as error:  # compiler classes raise their own kinds; any of them means no
+            message = f"a small OpenMP program does not work here: {error}"
+            if choice == "on":
+                raise RuntimeError(f"TINYRNN_OPENMP=on, but {message}") from error
+            warnings.warn(f"tinyrnn: building without threads, {message}", stacklevel=2)
+            return [], []
+        return flags
+
+    def run_probe(self, compile_flags, link_flags):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(OPENMP_PROBE)
+            objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
+            self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=link_flags)
+            subprocess.run([self.compiler.executable_filename(str(Path(folder, "probe")))], check=True, timeout=60)
+
+    def target_flags(self):
+        """The flags that choose the processor, and those for the guard, which runs on every x86-64."""
+        chosen = os.environ.get("TINYRNN_ISA")
+        if self.unix and platform.machine() in ("x86_64", "AMD64"):
+            return [f"-march={chosen or 'native'}"], ["-march=x86-64"]
+        if chosen:
+            raise ValueError(f"TINYRNN_ISA={chosen}: only GCC and Clang on x86-64 can be told the processor")
+        return [], []
+
+    def instruction_sets(self, target):
+        """Those in the guard's table that the compiler may use, space-separated, as its predefined macros tell."""
+        command = [*self.compiler.compiler_so, *target, "-dM", "-E", "-x", "c", os.devnull]
+        macros = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        defined = set(re.findall(r"^#define __(\w+?)__ 1$", macros, re.MULTILINE))
+        known = re.findall(r'^    \{"(\w+)"', (KERNELS / "cpu.h").read_text(), re.MULTILINE)
+        return " ".join(name for name in known if name in defined)
+
+
+if __name__ == "__main__":  # Cython's worker processes import this file again on some systems
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

@@ -1,0 +1,1 @@
+"""How fast: loops over raw pointers, without Python objects, in float and double."""

@@ -1,0 +1,99 @@
+"""The package as others get it: light to import, and whole as sdist and as wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tinyrnn
+
+ROOT = Path(__file__).parents[1]
+NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "runs", "*.egg-info", "*.so", "*.pyd", "__pycache__")
+
+
+def python(*arguments, **options):
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_import_brings_only_numpy():
+    code = (
+        "import sys; before = set(sys.modules); import tinyrnn\n"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    brought = {name for name in python("-c", code).split() if not name.startswith(("_cython_", "cython_runtime"))}
+    assert brought == {"numpy", "tinyrnn"}
+
+
+@pytest.mark.slow
+def test_import_takes_at_most_half_longer_than_numpy():
+    # Processor time, not the clock, and the least of several alternating runs: a busy machine adds, never subtracts.
+    code = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
+    times = {"numpy": [], "tinyrnn": []}
+    for _ in range(8):
+        for name, taken in times.items():
+            taken.append(float(python("-c", code.format(name), env=os.environ | {"OMP_NUM_THREADS": "1"})))
+    assert min(times["tinyrnn"]) <= 1.5 * min(times["numpy"]), times
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """(sdist, wheel, folder of the installed wheel), built one from the other, each time with what came before gone."""
+    pytest.importorskip("Cython", reason="the build tools are not installed")
+    pytest.importorskip("setuptools", minversion="77", reason="the build tools are not installed")
+    tmp = tmp_path_factory.mktemp("built")
+    source = shutil.copytree(ROOT, tmp / "source", ignore=NOT_SOURCE)
+    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    python("-c", code, str(tmp), cwd=source)
+    shutil.rmtree(source)
+    (sdist,) = tmp.glob("*.tar.gz")
+
+    offline = ["--no-deps", "--no-index", "--disable-pip-version-check"]
+    serial = os.environ | {"TINYRNN_OPENMP": "off"}  # so that a build without threads is tried as well
+    wheel_command = ["-m", "pip", "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(tmp), str(sdist)]
+    python(*wheel_command, cwd=tmp, env=serial)
+    (wheel,) = tmp.glob("*.whl")
+    python("-m", "pip", "install", *offline, "--target", str(tmp / "installed"), str(wheel), cwd=tmp)
+    return sdist, wheel, tmp / "installed"
+
+
+def package_files(suffix):
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / "tinyrnn").rglob(f"*{suffix}")}
+
+
+@pytest.mark.slow
+def test_sdist_has_every_source_and_no_generated_one(built):
+    with tarfile.open(built[0]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for suffix in (".py", ".pyx", ".pxd", ".pyi", ".h", "py.typed"):
+        assert package_files(suffix) <= names
+    assert names >= {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "setup.py", "tests/test_package.py"}
+    assert not [name for name in names if name.endswith((".c", ".so", ".pyd", ".html"))]
+
+
+@pytest.mark.slow
+def test_wheel_has_the_modules_the_stubs_and_no_c(built):
+    names = zipfile.ZipFile(built[1]).namelist()
+    assert {name for name in names if name.endswith(".pyi")} == package_files(".pyi")
+    assert {name for name in names if name.endswith(".py")} == package_files(".py")
+    assert {name for name in names if name.endswith((".pxd", ".h"))} == package_files(".pxd") | package_files(".h")
+    assert "tinyrnn/py.typed" in names
+    modules = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
+    assert modules == {name.removesuffix(".pyx") for name in package_files(".pyx")}
+    assert not [name for name in names if name.endswith((".c", ".pyx"))]
+    assert built[1].stat().st_size <= 5e6
+
+
+@pytest.mark.slow
+def test_installed_wheel_works_without_the_source(built, tmp_path):
+    code = "import tinyrnn; print(tinyrnn.__file__); tinyrnn.show_config()"
+    lines = python("-c", code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(built[2])}).splitlines()
+    assert Path(lines[0]).parent == built[2] / "tinyrnn"
+    assert lines[1].split() == ["tinyrnn", tinyrnn.__version__]
+    assert lines[3].split() == ["OpenMP", "no"]

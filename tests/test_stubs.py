@@ -1,0 +1,37 @@
+"""Every compiled module with a Python face has a stub, and the stub says what the module does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STUBS = sorted((ROOT / "tinyrnn").rglob("*.pyi"))
+
+# Names that Cython adds to what it compiles.
+CYTHON_NAMES = r"""
+.*\.__pyx_\w+__
+.*\.__test__
+.*\.__reduce_cython__
+.*\.__setstate_cython__
+"""
+
+
+def test_every_compiled_module_with_a_python_face_has_a_stub():
+    face = re.compile(r"^(?:def|cpdef|class|cdef class) +[^_\s]", re.MULTILINE)
+    faces = [path for path in (ROOT / "tinyrnn").rglob("*.pyx") if face.search(path.read_text())]
+    assert faces
+    assert not [path.relative_to(ROOT).as_posix() for path in faces if not path.with_suffix(".pyi").exists()]
+
+
+def test_stubs_agree_with_the_modules(tmp_path):
+    pytest.importorskip("mypy.stubtest", reason="mypy is not installed")
+    allow = tmp_path / "names.txt"
+    allow.write_text(CYTHON_NAMES)
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in STUBS]
+    options = ["--concise", "--ignore-disjoint-bases", "--allowlist", str(allow), "--ignore-unused-allowlist"]
+    command = [sys.executable, "-m", "mypy.stubtest", *options, *modules]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,17 @@
+"""What this build of tinyrnn is: its version, and the report to put into a bug report."""
+
+import numpy
+
+from tinyrnn.kernels import cpu, parallel
+
+__version__ = "0.1.0"
+
+
+def show_config() -> None:
+    """Print the version, the instruction sets compiled for, OpenMP, the number of threads and NumPy's version."""
+    sets = " ".join(sorted(cpu.required())) or "the compiler's default"
+    print(f"tinyrnn           {__version__}")
+    print(f"instruction sets  {sets}")
+    print(f"OpenMP            {'yes' if parallel.has_openmp() else 'no'}")
+    print(f"threads           {parallel.get_num_threads()}")
+    print(f"NumPy             {numpy.__version__}")

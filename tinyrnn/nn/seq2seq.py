@@ -214,7 +214,9 @@ class Seq2Seq(Module):
 def trailing_lengths(tokens, padding_idx):
     """The length of every row of (B, S) without the padding at its end."""
     found = tokens != padding_idx
-    return found.shape[1] - found[:, ::-1].argmax(1) * found.any(1) if found.shape[1] else found.sum(1)
+    if found.shape[1] == 0:
+        return found.sum(1)
+    return (found.shape[1] - found[:, ::-1].argmax(1)) * found.any(1)
 
 
 def as_tuple(state):

@@ -1,0 +1,122 @@
+"""Search for the best output of a model that writes one token at a time.
+
+The model is a function ``step(token (N,), state, memory) -> logits (N, V), state, weights (N, S) or None``. ``state`` is a
+tuple of tensors with the N rows in their second dimension, and ``memory.select(rows)`` gives the memory of other rows,
+so that a search can drop and repeat rows.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+from tinyrnn.autograd.creation import tensor
+
+
+class Hypothesis(NamedTuple):
+    """One output: what was written, how probable the model finds it, and where it looked."""
+
+    tokens: list                    # without bos and eos
+    score: float                    # the sum of the log-probabilities, eos included, divided by the length penalty
+    attention: np.ndarray | None    # (len(tokens), S)
+
+
+class Beam(NamedTuple):
+    """A row of the search: the tokens so far and what is known of them."""
+
+    tokens: list
+    log_prob: float
+    attention: list
+
+    def extend(self, token, log_prob, weights):
+        return Beam([*self.tokens, token], self.log_prob + log_prob, self.attention if weights is None else
+                    [*self.attention, weights])
+
+    def finish(self, eos, length_penalty):
+        """As a result; eos, if it is there, counts in the score and the length but not in the tokens."""
+        n = len(self.tokens)
+        kept = self.tokens[:-1] if n and self.tokens[-1] == eos else self.tokens
+        attention = np.stack(self.attention)[:len(kept)] if self.attention else None
+        return Hypothesis(kept, self.log_prob / penalty(n, length_penalty), attention)
+
+
+def penalty(length, alpha):
+    """((5 + length) / 6)^alpha: Wu et al. 2016 (arXiv:1609.08144), equation (14)."""
+    return ((5 + length) / 6) ** alpha
+
+
+def greedy_search(step, state, memory, batch, bos, eos, max_length):
+    """The best token at every step until all rows have written eos or ``max_length`` tokens."""
+    check("greedy", max_length=max_length)
+    return [best[0] for best in beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=1)]
+
+
+def beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=5, length_penalty=0.0, n_best=1):
+    """Keeps the ``beam_size`` most probable unfinished outputs of every source at every step.
+
+    A finished output's score is log P / penalty(length). A source is done when no unfinished output can still beat
+    its ``n_best`` finished ones, or after ``max_length`` tokens. Returns a list of hypotheses, best first, per source.
+    """
+    check("beam", max_length=max_length, beam_size=beam_size, n_best=n_best)
+    if length_penalty < 0 or n_best > beam_size:
+        raise ValueError(f"beam: length_penalty must be at least 0 and n_best at most beam_size, not {length_penalty}, "
+                         f"{n_best} of {beam_size}")
+    live = {b: [Beam([], 0.0, [])] for b in range(batch)}            # rows of the batch: live[0], live[1], ...
+    finished = [[] for _ in range(batch)]
+    tokens = [bos] * batch
+    for _ in range(max_length):
+        if not live:
+            break
+        logits, state, weights = step(tensor(tokens), state, memory)
+        log_probs = logits.log_softmax(-1).array
+        looked = None if weights is None else weights.array
+        rows, tokens, row, before = [], [], 0, live
+        live = {}
+        for b, beams in before.items():
+            picked = best_extensions(beams, log_probs[row:row + len(beams)], 2 * beam_size)
+            kept = []
+            for rank, (i, token, gain) in enumerate(picked):
+                beam = beams[i].extend(token, gain, None if looked is None else looked[row + i])
+                if token != eos and len(kept) < beam_size:
+                    kept.append((row + i, beam))
+                elif token == eos and rank < beam_size:
+                    finished[b].append(beam.finish(eos, length_penalty))
+            row += len(beams)
+            if kept and not is_done(finished[b], kept[0][1], n_best, length_penalty, max_length):
+                live[b] = [beam for _, beam in kept]
+                rows += [i for i, _ in kept]
+                tokens += [beam.tokens[-1] for _, beam in kept]
+        if live:
+            chosen = tensor(rows)
+            state, memory = tuple(part.index_select(1, chosen) for part in state), memory.select(chosen)
+    for b, beams in live.items():                                    # cut off at max_length
+        missing = max(n_best - len(finished[b]), 0)
+        finished[b] += [beam.finish(eos, length_penalty) for beam in beams[:missing]]
+    return [sorted(outputs, key=lambda h: -h.score)[:n_best] for outputs in finished]
+
+
+def best_extensions(beams, log_probs, n):
+    """The n most probable one-token extensions of the beams, best first, as (beam, token, log-probability)."""
+    total = log_probs + np.array([[beam.log_prob] for beam in beams], log_probs.dtype)
+    order = top(total.ravel(), n)
+    V = log_probs.shape[1]
+    return [(int(k) // V, int(k) % V, float(log_probs.flat[k])) for k in order]
+
+
+def top(values, n):
+    """The places of the n largest values, largest first, the earlier first among equals."""
+    n = min(n, len(values))
+    candidates = np.flatnonzero(values >= np.partition(values, -n)[-n])
+    return candidates[np.argsort(-values[candidates], kind="stable")][:n]
+
+
+def is_done(finished, best_live, n_best, length_penalty, max_length):
+    """Whether no live beam can still beat the n_best finished ones: log P only falls, the penalty ends at max_length."""
+    if len(finished) < n_best:
+        return False
+    bound = best_live.log_prob / penalty(max_length, length_penalty)
+    return sorted(h.score for h in finished)[-n_best] >= bound
+
+
+def check(name, **counts):
+    for argument, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: {argument} must be a positive integer, not {value!r}")

@@ -59,38 +59,64 @@ def beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=5, l
     if length_penalty < 0 or n_best > beam_size:
         raise ValueError(f"beam: length_penalty must be at least 0 and n_best at most beam_size, not {length_penalty}, "
                          f"{n_best} of {beam_size}")
-    live = {b: [Beam([], 0.0, [])] for b in range(batch)}            # rows of the batch: live[0], live[1], ...
-    finished = [[] for _ in range(batch)]
+    sources = [Source(eos, max_length, beam_size, length_penalty, n_best) for _ in range(batch)]
     tokens = [bos] * batch
-    for _ in range(max_length):
-        if not live:
-            break
+    while tokens:
         logits, state, weights = step(tensor(tokens), state, memory)
-        log_probs = logits.log_softmax(-1).array
-        looked = None if weights is None else weights.array
-        rows, tokens, row, before = [], [], 0, live
-        live = {}
-        for b, beams in before.items():
-            picked = best_extensions(beams, log_probs[row:row + len(beams)], 2 * beam_size)
-            kept = []
-            for rank, (i, token, gain) in enumerate(picked):
-                beam = beams[i].extend(token, gain, None if looked is None else looked[row + i])
-                if token != eos and len(kept) < beam_size:
-                    kept.append((row + i, beam))
-                elif token == eos and rank < beam_size:
-                    finished[b].append(beam.finish(eos, length_penalty))
-            row += len(beams)
-            if kept and not is_done(finished[b], kept[0][1], n_best, length_penalty, max_length):
-                live[b] = [beam for _, beam in kept]
-                rows += [i for i, _ in kept]
-                tokens += [beam.tokens[-1] for _, beam in kept]
-        if live:
+        log_probs, looked = logits.log_softmax(-1).array, None if weights is None else weights.array
+        if np.isnan(log_probs).any():
+            raise ValueError("beam: the model's scores are NaN")
+        rows, row = [], 0
+        for source in sources:
+            n = len(source.live)
+            rows += [row + i for i in source.extend(log_probs[row:row + n], None if looked is None else looked[row:row + n])]
+            row += n
+        tokens = [beam.tokens[-1] for source in sources for beam in source.live]
+        if tokens:
             chosen = tensor(rows)
             state, memory = tuple(part.index_select(1, chosen) for part in state), memory.select(chosen)
-    for b, beams in live.items():                                    # cut off at max_length
-        missing = max(n_best - len(finished[b]), 0)
-        finished[b] += [beam.finish(eos, length_penalty) for beam in beams[:missing]]
-    return [sorted(outputs, key=lambda h: -h.score)[:n_best] for outputs in finished]
+    return [source.best() for source in sources]
+
+
+class Source:
+    """The search for one source: its live beams, which are rows of the batch, and its finished outputs."""
+
+    def __init__(self, eos, max_length, beam_size, length_penalty, n_best):
+        self.eos, self.max_length, self.beam_size = eos, max_length, beam_size
+        self.length_penalty, self.n_best = length_penalty, n_best
+        self.live = [Beam([], 0.0, [])]
+        self.finished = []
+        self.cut_off = []
+
+    def extend(self, log_probs, weights):
+        """Takes every live beam one token further. Returns which of the old beams each new one extends."""
+        kept = []
+        for rank, (i, token, gain) in enumerate(best_extensions(self.live, log_probs, 2 * self.beam_size)):
+            beam = self.live[i].extend(token, gain, None if weights is None else weights[i])
+            if token != self.eos and len(kept) < self.beam_size:
+                kept.append((i, beam))
+            elif token == self.eos and rank < self.beam_size:
+                self.finished.append(beam.finish(self.eos, self.length_penalty))
+        if kept and len(kept[0][1].tokens) == self.max_length:
+            self.cut_off = [beam.finish(self.eos, self.length_penalty) for _, beam in kept]
+            kept = []
+        elif kept and self.is_done(kept[0][1]):
+            kept = []
+        self.live = [beam for _, beam in kept]
+        return [i for i, _ in kept]
+
+    def is_done(self, best_live):
+        """Whether no live beam can still beat the n_best finished ones: log P only falls, and the penalty only grows
+        until max_length."""
+        if len(self.finished) < self.n_best:
+            return False
+        bound = best_live.log_prob / penalty(self.max_length, self.length_penalty)
+        return sorted(h.score for h in self.finished)[-self.n_best] >= bound
+
+    def best(self):
+        """The n_best outputs, best first; unfinished ones only where too few have ended."""
+        missing = max(self.n_best - len(self.finished), 0)
+        return sorted(self.finished + self.cut_off[:missing], key=lambda h: -h.score)[:self.n_best]
 
 
 def best_extensions(beams, log_probs, n):
@@ -106,14 +132,6 @@ def top(values, n):
     n = min(n, len(values))
     candidates = np.flatnonzero(values >= np.partition(values, -n)[-n])
     return candidates[np.argsort(-values[candidates], kind="stable")][:n]
-
-
-def is_done(finished, best_live, n_best, length_penalty, max_length):
-    """Whether no live beam can still beat the n_best finished ones: log P only falls, the penalty ends at max_length."""
-    if len(finished) < n_best:
-        return False
-    bound = best_live.log_prob / penalty(max_length, length_penalty)
-    return sorted(h.score for h in finished)[-n_best] >= bound
 
 
 def check(name, **counts):

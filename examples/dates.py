@@ -2,17 +2,31 @@
 
 The dates are written with the locale data of Unicode's CLDR, which Babel carries: every date format of 26 locales, in
 nine scripts and four sets of digits. Dates are tested in years that never occur in training.
+
+    python examples/dates.py                                        train (Ctrl-C saves; go on with --resume)
+    python examples/dates.py "21 marraskuuta 2026" "20/11/2026"     read dates with the trained model
 """
 
+import argparse
 import datetime
 import random
 import re
+import signal
+import sys
 import unicodedata
 import zlib
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
+
+import tinyrnn
+from tinyrnn import optim
+from tinyrnn.nn import Seq2Seq
+from tinyrnn.nn.utils import clip_grad_norm_
+from tinyrnn.nn.utils.rnn import pad_sequence
+from tinyrnn.utils.data import Vocabulary
 
 # --- The data: dates as people write them ----------------------------------------------------------------------------
 
@@ -182,6 +196,188 @@ def corpus(seed: int, n: int, split: str = "train") -> list[tuple[str, str]]:
     return pairs
 
 
+# --- The model: what it reads and writes ------------------------------------------------------------------------------
+
+SIZE = 128  # features of the embeddings, of both directions of the encoder, and of the decoder
+BATCH = 128
+POOL = 64  # batches that are drawn together, so that each can hold dates of similar length
+STEPS = 3000
+ISO_LENGTH = 10
+
+
+def new_model(source, target):
+    """Bahdanau et al. 2015: a bidirectional GRU reads, additive attention looks, a GRU writes."""
+    return Seq2Seq.build(len(source), len(target), SIZE // 2, SIZE, cell="gru", bos=target.bos, eos=target.eos)
+
+
+def tokens(vocabulary, texts, ends=False):
+    """Texts as one padded tensor of character ids (B, S), and their lengths."""
+    rows = [vocabulary.encode(text) for text in texts]
+    if ends:
+        rows = [[vocabulary.bos, *row, vocabulary.eos] for row in rows]
+    return pad_sequence([tinyrnn.tensor(row) for row in rows], batch_first=True), [len(row) for row in rows]
+
+
+def answer(model, source, target, texts):
+    """What the model reads in each text, as (ISO date, attention of every character written)."""
+    ids, lengths = tokens(source, texts)
+    best = model.greedy(ids, lengths, max_length=ISO_LENGTH + 1)
+    return [("".join(target.decode(one.tokens)), one.attention) for one in best]
+
+
+def exact_match(model, source, target, pairs):
+    """The share of dates that are answered without a mistake."""
+    model.eval()
+    pairs = sorted(pairs, key=lambda pair: len(pair[0]))
+    right = 0
+    for batch in (pairs[i : i + 4 * BATCH] for i in range(0, len(pairs), 4 * BATCH)):
+        written, iso = zip(*batch, strict=True)
+        right += sum(one == true for (one, _), true in zip(answer(model, source, target, written), iso, strict=True))
+    model.train()
+    return right / len(pairs)
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def pool(index):
+    """The batches of one pool, in random order: the same for the same index, wherever training was interrupted."""
+    pairs = sorted(corpus(seed=index, n=POOL * BATCH), key=lambda pair: len(pair[0]))
+    batches = [pairs[i : i + BATCH] for i in range(0, len(pairs), BATCH)]
+    random.Random(index).shuffle(batches)
+    return batches
+
+
+class Training:
+    """A model in training, with everything that is needed to go on later as if nothing had happened."""
+
+    def __init__(self, steps):
+        tinyrnn.manual_seed(0)
+        self.source = Vocabulary.from_tokens(alphabet())
+        self.target = Vocabulary.from_tokens(sorted(DIGITS["latn"] + "-"))
+        self.model = new_model(self.source, self.target)
+        self.optimizer = optim.Adam(self.model.parameters(), lr=2e-3)
+        self.schedule = optim.lr_scheduler.OneCycleLR(self.optimizer, max_lr=4e-3, total_steps=steps, pct_start=0.1)
+        self.steps, self.done = steps, 0
+
+    def step(self):
+        """One update on the next batch; returns the loss a character."""
+        written, iso = zip(*pool(self.done // POOL)[self.done % POOL], strict=True)
+        source, lengths = tokens(self.source, written)
+        target, _ = tokens(self.target, iso, ends=True)
+        self.optimizer.zero_grad()
+        loss = self.model.loss(source, target, lengths)
+        loss.backward()
+        clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.done += 1
+        return loss.item()
+
+    def save(self, path):
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer", "schedule")}
+        words = {name: list(getattr(self, name).tokens) for name in ("source", "target")}
+        numbers = {"steps": self.steps, "done": self.done, "random": tinyrnn.get_rng_state()}
+        tinyrnn.save({**parts, **words, **numbers}, path)
+
+    def load(self, path):
+        saved = tinyrnn.load(path)
+        for name in ("model", "optimizer", "schedule"):
+            getattr(self, name).load_state_dict(saved[name])
+        self.done = saved["done"]
+        tinyrnn.set_rng_state(saved["random"])
+
+
+class StopRequested:
+    """True once Ctrl-C was pressed: training stops between two steps, never inside one. A second Ctrl-C is not held."""
+
+    def __enter__(self):
+        self.value = False
+        self.before = signal.signal(signal.SIGINT, self.request)
+        return self
+
+    def request(self, *_):
+        self.value = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGINT, self.before)
+
+    def __bool__(self):
+        return self.value
+
+
+def train(folder, steps, resume):
+    """Trains, saving every 1,000 steps and at Ctrl-C; then tests on years never seen."""
+    checkpoint = folder / "checkpoint.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
+    if resume:
+        training.load(checkpoint)
+    held_out = corpus(seed=0, n=512, split="validation")
+    with StopRequested() as stop, tqdm(total=training.steps, initial=training.done, unit="step") as bar:
+        while training.done < training.steps and not stop:
+            loss = training.step()
+            bar.update()
+            if training.done % 1000 == 0:
+                training.save(checkpoint)
+                match = exact_match(training.model, training.source, training.target, held_out)
+                bar.write(f"step {training.done}: loss {loss:.4f}, {match:.1%} of held-out dates right")
+    training.save(checkpoint)
+    if training.done < training.steps:
+        print(f"Stopped after {training.done} steps and saved; go on with: python examples/dates.py --resume")
+        return
+    test = corpus(seed=1, n=5000, split="test")
+    draw_attention(training, test, folder / "attention.png")
+    print(f"{len(test)} dates of {len({iso[:4] for _, iso in test})} years that never occur in training")
+    print(f"exact match: {100 * exact_match(training.model, training.source, training.target, test):.1f} %")
+
+
+def draw_attention(training, test, path):
+    """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
+    import matplotlib.pyplot as plt
+
+    examples = [next(w for w, _ in test if block in unicodedata.name(w[-6])) for block in ("LATIN", "GREEK", "CYRILLIC")]
+    examples += ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
+    figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")
+    for axis, text in zip(axes, examples, strict=True):
+        ((iso, attention),) = answer(training.model, training.source, training.target, [text])
+        axis.imshow(attention.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axis.set_xticks(range(len(iso)), iso)
+        axis.set_yticks(range(len(text)), text)
+        axis.set_title(iso)
+    figure.suptitle("Where the model looks (down: what is read, across: what is written)")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def read_dates(folder, texts):
+    """Answers from the checkpoint; Babel is not needed for that."""
+    checkpoint = folder / "checkpoint.npz"
+    if not checkpoint.exists():
+        sys.exit(f"{checkpoint} is not there yet: train first with python examples/dates.py")
+    saved = tinyrnn.load(checkpoint)
+    source, target = Vocabulary(saved["source"]), Vocabulary(saved["target"])
+    model = new_model(source, target)
+    model.load_state_dict(saved["model"])
+    model.eval()
+    for text, (iso, _) in zip(texts, answer(model, source, target, [normalise(text) for text in texts]), strict=True):
+        print(f"{iso}  {text}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Learn to read dates in many languages, or read some.")
+    parser.add_argument("dates", nargs="*", help="dates to read with the trained model; without any, train it")
+    parser.add_argument("--folder", type=Path, default=Path("runs/dates"), help="where the checkpoint and picture go")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"updates to train for (default {STEPS})")
+    parser.add_argument("--resume", action="store_true", help="go on with the training that was interrupted")
+    arguments = parser.parse_args()
+    if arguments.dates:
+        read_dates(arguments.folder, arguments.dates)
+    else:
+        train(arguments.folder, arguments.steps, arguments.resume)
+
+
 if __name__ == "__main__":
-    for written, iso in corpus(seed=0, n=30, split="test"):
-        print(iso, "", written)
+    main()

@@ -69,6 +69,8 @@ def beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=5, l
         rows, row = [], 0
         for source in sources:
             n = len(source.live)
+            if n == 0:
+                continue
             rows += [row + i for i in source.extend(log_probs[row:row + n], None if looked is None else looked[row:row + n])]
             row += n
         tokens = [beam.tokens[-1] for source in sources for beam in source.live]

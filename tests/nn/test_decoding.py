@@ -1,0 +1,113 @@
+"""Beam search against trying everything, on a model small enough for that."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinyrnn
+from tinyrnn.nn.decoding import beam_search, greedy_search, penalty
+
+BOS, EOS, V = 0, 1, 4
+
+
+class Table:
+    """A model whose next-token scores depend on the source and on the last two tokens, and on nothing else."""
+
+    def __init__(self, seed):
+        self.scores = np.random.default_rng(seed).standard_normal((2, V, V, V)) * 2
+
+    def start(self, sources):
+        return (tinyrnn.tensor(np.zeros((1, len(sources)), np.int64)),), Memory(np.array(sources))
+
+    def step(self, token, state, memory):
+        logits = self.scores[memory.sources, state[0].array[0], token.array]
+        weights = tinyrnn.tensor(np.eye(3)[token.array % 3])
+        return tinyrnn.tensor(logits), (token.unsqueeze(0),), weights
+
+    def log_prob(self, source, tokens):
+        total, before, last = 0.0, 0, BOS
+        for token in tokens:
+            row = self.scores[source, before, last]
+            total += row[token] - np.log(np.exp(row).sum())
+            before, last = last, token
+        return total
+
+
+class Memory:
+    def __init__(self, sources):
+        self.sources = sources
+
+    def select(self, rows):
+        return Memory(self.sources[rows.array])
+
+
+def everything(model, source, max_length, alpha):
+    """All outputs that end in eos within max_length, best first."""
+    found = []
+    for n in range(max_length):
+        for words in itertools.product([t for t in range(V) if t != EOS], repeat=n):
+            score = model.log_prob(source, [*words, EOS]) / penalty(n + 1, alpha)
+            found.append((score, list(words)))
+    return sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def test_a_wide_beam_finds_the_best(seed, alpha):
+    model = Table(seed)
+    state, memory = model.start([0, 1])
+    results = beam_search(model.step, state, memory, 2, BOS, EOS, 5, beam_size=300, length_penalty=alpha, n_best=4)
+    for source, outputs in enumerate(results):
+        expected = everything(model, source, 5, alpha)[:4]
+        assert [h.tokens for h in outputs] == [words for _, words in expected]
+        np.testing.assert_allclose([h.score for h in outputs], [score for score, _ in expected], rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_and_attention_belong_to_the_tokens(seed):
+    model = Table(seed)
+    state, memory = model.start([1, 0, 1])
+    for source, outputs in zip([1, 0, 1], beam_search(model.step, state, memory, 3, BOS, EOS, 6, 3, 0.5, 3), strict=True):
+        for h in outputs:
+            for end in ([EOS], []):            # an output that was cut off has no eos
+                words = h.tokens + end
+                if np.isclose(h.score, model.log_prob(source, words) / penalty(len(words), 0.5)):
+                    break
+            else:
+                pytest.fail(f"{h} has not the score of its tokens")
+            before = [BOS, *h.tokens][:len(h.tokens)]
+            np.testing.assert_array_equal(h.attention, np.eye(3)[np.array(before, int) % 3].reshape(len(before), 3))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_greedy_takes_the_best_token(seed):
+    model = Table(seed)
+    state, memory = model.start([0])
+    written, before, last = [], 0, BOS
+    for _ in range(6):
+        token = int(model.scores[0, before, last].argmax())
+        if token == EOS:
+            break
+        written.append(token)
+        before, last = last, token
+    assert greedy_search(model.step, state, memory, 1, BOS, EOS, 6)[0].tokens == written
+
+
+def test_ties_go_to_the_smaller_token():
+    def step(token, state, memory):
+        return tinyrnn.zeros(len(token), V), state, None
+    for _ in range(2):
+        one, = beam_search(step, (), Memory(np.zeros(1, int)), 1, BOS, EOS, 3, beam_size=2)
+        assert one[0].tokens == []
+
+
+def test_nan_is_not_hidden():
+    def step(token, state, memory):
+        return tinyrnn.full((len(token), V), float("nan")), state, None
+    with pytest.raises(ValueError, match="NaN"):
+        greedy_search(step, (), Memory(np.zeros(1, int)), 1, BOS, EOS, 3)
+
+
+def test_no_sources():
+    assert beam_search(lambda *a: pytest.fail("called"), (), None, 0, BOS, EOS, 3) == []

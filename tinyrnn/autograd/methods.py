@@ -5,12 +5,18 @@ backward pass, for the sums it makes. A function whose first argument is called 
 """
 from types import SimpleNamespace
 
-from tinyrnn.autograd import backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape, tensor
+from tinyrnn.autograd import (
+    backward, ops_arithmetic, ops_extreme, ops_functions, ops_linalg, ops_reduce, ops_scan, ops_shape, ops_softmax, ops_sort,
+    tensor,
+)
 
-FAMILIES = (backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape)
+FAMILIES = (
+    backward, ops_arithmetic, ops_functions, ops_shape, ops_sort, ops_reduce, ops_extreme, ops_scan, ops_softmax,
+    ops_linalg,
+)
 
 # Functions of a tensor that PyTorch does not have as methods.
-FUNCTIONS_ONLY = {"linear", "embedding", "dropout", "pad", "one_hot"}
+FUNCTIONS_ONLY = {"linear", "bilinear", "var_mean", "softmin", "embedding", "dropout", "pad", "one_hot"}
 
 
 def operations_of(module):

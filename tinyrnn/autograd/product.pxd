@@ -1,0 +1,3 @@
+from numpy cimport ndarray
+
+cdef ndarray multiply(ndarray a, ndarray b)

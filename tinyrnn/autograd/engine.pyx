@@ -11,7 +11,9 @@ Three things make this work with in-place changes:
 - ``overwrite`` gives a changed tensor a new history, and its base too when it is a view;
 - a view made before such a change renews its history when it is used next (``tensor.refresh``).
 """
-from numpy cimport PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    PyArray_DIMS, PyArray_ISWRITEABLE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array, ndarray,
+)
 
 from tinyrnn.autograd.arrays cimport is_real, same_shape, shape_of
 from tinyrnn.autograd.tensor cimport INFERENCE, RECORDING, Node, Tensor, changed, get_mode, refresh, version_of, wrap
@@ -98,6 +100,13 @@ cdef Tensor record_view(ndarray out, Tensor x, object backward, tuple replay):
 cdef int touch(Tensor x) except -1:
     """Asks whether x may be changed in place now."""
     cdef Tensor root = x
+    cdef int i
+    for i in range(PyArray_NDIM(x.array)):
+        if PyArray_STRIDES(x.array)[i] == 0 and PyArray_DIMS(x.array)[i] > 1 and PyArray_SIZE(x.array):
+            raise RuntimeError(f"in-place: an expanded tensor of shape {x.shape} has one element in several places; "
+                               "clone it first")
+    if not PyArray_ISWRITEABLE(x.array):
+        raise RuntimeError(f"in-place: the memory of a tensor of shape {x.shape} is read-only; clone it first")
     if x.inference and not get_mode() & INFERENCE:
         raise RuntimeError("a tensor made in inference_mode can only be changed in place inside it; clone it first")
     if get_mode() != RECORDING:

@@ -1,22 +1,41 @@
 """The one knot: Tensor lives below the operations, yet ``x.exp()`` and ``x + y`` need them.
 
 When this module loads, all operations exist. It hands them down: to Tensor, for its operators and methods, and to the
-backward pass, for the sums it makes. A function whose first argument is called ``input`` or ``self`` becomes a method.
+backward pass, for the sums it makes. A function whose first argument is called ``input``, ``self`` or ``tensor`` becomes
+a method.
 """
 from types import SimpleNamespace
 
 from tinyrnn.autograd import (
-    backward, ops_arithmetic, ops_extreme, ops_functions, ops_linalg, ops_reduce, ops_scan, ops_shape, ops_softmax, ops_sort,
+    backward,
+    ops_arithmetic,
+    ops_einsum,
+    ops_embedding,
+    ops_extreme,
+    ops_functions,
+    ops_gather,
+    ops_index,
+    ops_join,
+    ops_linalg,
+    ops_memory,
+    ops_reduce,
+    ops_scan,
+    ops_shape,
+    ops_softmax,
+    ops_sort,
     tensor,
 )
 
 FAMILIES = (
-    backward, ops_arithmetic, ops_functions, ops_shape, ops_sort, ops_reduce, ops_extreme, ops_scan, ops_softmax,
-    ops_linalg,
+    backward, ops_arithmetic, ops_functions, ops_memory, ops_shape, ops_join, ops_index, ops_gather,
+    ops_embedding, ops_reduce, ops_extreme, ops_scan, ops_softmax, ops_sort, ops_linalg, ops_einsum,
 )
 
 # Functions of a tensor that PyTorch does not have as methods.
 FUNCTIONS_ONLY = {"linear", "bilinear", "var_mean", "softmin", "embedding", "dropout", "pad", "one_hot"}
+
+# Functions of one tensor that are read like attributes: ``x.T``.
+PROPERTIES = {"T", "mT"}
 
 
 def operations_of(module):
@@ -27,11 +46,11 @@ def operations_of(module):
 
 def is_method(name, function):
     code = getattr(function, "__code__", None)
-    return name not in FUNCTIONS_ONLY and code and code.co_varnames[:1] in (("input",), ("self",))
+    return name not in FUNCTIONS_ONLY and code and code.co_varnames[:1] in (("input",), ("self",), ("tensor",))
 
 
 operations = {name: f for module in FAMILIES for name, f in operations_of(module).items()}
-methods = {name: f for name, f in operations.items() if is_method(name, f)}
+methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
 methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
 

@@ -1,0 +1,7 @@
+"""The loops of rows.h."""
+from libc.stdint cimport int64_t
+
+cdef extern from "rows.h":
+    void add_rows_f32(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
+    void add_rows_f64(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
+    void add_rows_i64(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil

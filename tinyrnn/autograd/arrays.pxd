@@ -5,7 +5,9 @@ from tinyrnn.kernels.pointwise cimport binary_loops, unary_loops
 cdef bint is_real(ndarray x) noexcept
 cdef tuple shape_of(ndarray x)
 cdef bint same_shape(ndarray a, ndarray b) noexcept
+cdef bint has_shape(ndarray x, tuple shape) except -1
 cdef ndarray empty(ndarray like)
+cdef ndarray adopt(object x)
 cdef ndarray contiguous(ndarray x)
 cdef ndarray map_unary(const unary_loops* loops, ndarray x)
 cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth)

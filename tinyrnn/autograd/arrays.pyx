@@ -5,12 +5,15 @@ This is the one place that knows them. An operation hands a table of loops and i
 """
 cimport numpy as cnp
 from numpy cimport (
-    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
+    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ISBEHAVED_RO,
     PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE,
     dtype, ndarray, npy_intp,
 )
 
 from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loops
+
+cdef extern from "numpy/arrayobject.h":
+    tuple PyArray_IntTupleFromIntp(int n, const npy_intp* values)
 
 cnp.import_array()
 
@@ -39,8 +42,7 @@ cdef bint is_real(ndarray x) noexcept:
 
 
 cdef tuple shape_of(ndarray x):
-    cdef int i
-    return tuple([PyArray_DIMS(x)[i] for i in range(PyArray_NDIM(x))])
+    return PyArray_IntTupleFromIntp(PyArray_NDIM(x), PyArray_DIMS(x))
 
 
 cdef bint same_shape(ndarray a, ndarray b) noexcept:
@@ -53,9 +55,28 @@ cdef bint same_shape(ndarray a, ndarray b) noexcept:
     return True
 
 
+cdef bint has_shape(ndarray x, tuple shape) except -1:
+    cdef int i
+    if PyArray_NDIM(x) != len(shape):
+        return False
+    for i in range(PyArray_NDIM(x)):
+        if PyArray_DIMS(x)[i] != <npy_intp> shape[i]:
+            return False
+    return True
+
+
 cdef ndarray empty(ndarray like):
     """A new C-contiguous array with the shape and dtype of ``like``, its values not set."""
     return PyArray_EMPTY(PyArray_NDIM(like), PyArray_DIMS(like), PyArray_TYPE(like), 0)
+
+
+cdef ndarray adopt(object x):
+    """The array that a tensor is built around: a dtype that tensors have, in this machine's byte order, aligned."""
+    cdef ndarray array = x if isinstance(x, ndarray) else cnp.PyArray_FROM_O(x)
+    cdef int t = PyArray_TYPE(array)
+    if t != NPY_FLOAT and t != NPY_DOUBLE and t != NPY_INT64 and t != NPY_BOOL:
+        raise DtypeError(f"a tensor holds float32, float64, int64 or bool, not {array.dtype}")
+    return array if PyArray_ISBEHAVED_RO(array) else array.astype(DTYPES[t], copy=True)
 
 
 cdef ndarray contiguous(ndarray x):
@@ -72,7 +93,9 @@ cdef ndarray map_unary(const unary_loops* loops, ndarray x):
 
 
 cdef int accumulate(ndarray y, ndarray x) except -1:
-    """y += x for a C-contiguous y and an x of the same shape and dtype (float32 or float64) that is not y."""
+    """y += x for a C-contiguous, writable y and an x of the same shape and dtype (float32 or float64)."""
+    if PyArray_TYPE(x) != PyArray_TYPE(y) or not is_real(y) or not same_shape(x, y):
+        raise ShapeError(f"gradient: {x.dtype} {shape_of(x)} cannot be added to {y.dtype} {shape_of(y)}")
     x = contiguous(x)
     (accumulate_loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else accumulate_loops.f64)(
         PyArray_DATA(x), PyArray_DATA(y), PyArray_SIZE(x))

@@ -6,10 +6,11 @@ reported: no recursion, so the length of a chain is limited by memory alone. Wha
 """
 from cpython.ref cimport Py_REFCNT
 from numpy cimport (
-    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_IS_C_CONTIGUOUS, PyArray_TYPE, import_array, ndarray,
+    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_IS_C_CONTIGUOUS, PyArray_NDIM, PyArray_TYPE,
+    import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport accumulate, same_shape, shape_of
+from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, edge
 from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, version_of, wrap
 
@@ -17,7 +18,7 @@ import weakref
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 import_array()
 
@@ -31,8 +32,8 @@ def use(operations):
 
 # ---- the pass --------------------------------------------------------------------------------------------------------
 
-cdef dict count_uses(list roots):
-    """How many gradients will arrive at every node or leaf below the roots."""
+cdef dict count_uses(list roots, bint everywhere):
+    """How many gradients will arrive at every node or leaf below the roots; ``everywhere``: every node will be run."""
     cdef dict uses = {}
     cdef list stack = list(dict.fromkeys(roots))
     cdef Node node
@@ -43,10 +44,8 @@ cdef dict count_uses(list roots):
         if not isinstance(x, Node):
             continue
         node = x
-        if node.inputs is None:
-            raise RuntimeError(
-                f"{node.operation()}: this part of the graph was freed by an earlier backward. If it is a state carried "
-                "over from the step before, detach() it; to walk one graph twice, pass retain_graph=True the first time")
+        if everywhere:
+            alive(node)
         for i in node.inputs:
             if i is None:
                 continue
@@ -58,28 +57,38 @@ cdef dict count_uses(list roots):
     return uses
 
 
+cdef int alive(Node node) except -1:
+    if node.saved is None:
+        raise RuntimeError(
+            f"{node.operation()}: this part of the graph was freed by an earlier backward. If it is a state carried "
+            "over from the step before, detach() it; to walk one graph twice, pass retain_graph=True the first time")
+    return 0
+
+
 cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
     """The backward pass. Returns the gradients of ``targets``; without targets leaves collect theirs in .grad."""
-    cdef dict uses = count_uses(roots), grads = {}, found = {}
+    cdef dict uses = count_uses(roots, targets is None), grads = {}, found = {}
     cdef list ready = []
     cdef set needed = None if targets is None else leads_to(targets, uses)
     cdef int mode = set_mode(RECORDING if create else 0)
-    cdef Tensor dy
     try:
         for root, seed in zip(roots, seeds):
-            collect(grads, root, seed)
+            collect(grads, root, seed, None)
         for root in dict.fromkeys(roots):
             if uses[root] == 0:
                 ready.append(root)
         while ready:
             x = ready.pop()
-            dy = call_hooks(x, grads.pop(x, None))
+            dy = grads.pop(x, None)
+            if isinstance(dy, Tensor):
+                dy = call_hooks(x, dy)
             if targets is not None and x in targets:
                 found[x] = dy
             if isinstance(x, Node):
-                visit(x, dy, needed, uses, grads, ready)
-                if not retain and (<Node> x).saved:
-                    free(x)
+                if needed is None or x in needed:
+                    visit(x, dy, uses, grads, ready)
+                    if not retain and (<Node> x).saved:
+                        free(x)
             elif targets is None and dy is not None:
                 deposit(x, dy, create)
     finally:
@@ -88,8 +97,8 @@ cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
 
 
 cdef set leads_to(set targets, dict uses):
-    """The nodes from which a target can be reached: a pass for a few inputs leaves the others alone."""
-    cdef set needed = set(targets)
+    """The nodes above the targets: a pass for a few inputs runs and frees these alone."""
+    cdef set needed = set()
     cdef dict users = {}
     cdef list stack = list(targets)
     for x in uses:
@@ -100,21 +109,22 @@ cdef set leads_to(set targets, dict uses):
     while stack:
         for user in users.get(stack.pop(), ()):
             if user not in needed:
+                alive(user)
                 needed.add(user)
                 stack.append(user)
     return needed
 
 
-cdef int visit(Node node, Tensor dy, set needed, dict uses, dict grads, list ready) except -1:
+cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -1:
     """Calls a node's backward and hands the gradients to its inputs."""
     cdef tuple results = ()
     cdef Py_ssize_t k = 0
-    if dy is not None and (needed is None or node in needed):
+    if dy is not None:
         results = gradients(node, dy)
     for i in node.inputs:
         if i is not None:
             if results and results[k] is not None:
-                collect(grads, i, results[k])
+                collect(grads, i, results[k], node)
             uses[i] -= 1
             if uses[i] == 0:
                 ready.append(i)
@@ -122,19 +132,22 @@ cdef int visit(Node node, Tensor dy, set needed, dict uses, dict grads, list rea
     return 0
 
 
-cdef tuple gradients(Node node, Tensor dy):
+cdef tuple gradients(Node node, object dy):
+    """What the node's own backward returns, if all that it reads is as it was."""
     cdef Tensor y = None, s
     cdef long versions = 0
     for saved in node.saved:
         if saved is not OUTPUT and saved is not None:
             s = saved
             versions += 0 if s.version is None else s.version.count
-    if versions != node.versions or (node.output is not None and node.output.version.count):
+    if node.output is not None:
+        versions += node.output.version.count
+    if versions != node.versions:
         raise RuntimeError(f"{node.operation()}: a tensor of shape {node.shape} or an input that its backward needs was "
                            "changed in place after it was computed; clone it before the change")
     if node.output is not None:
         y = wrap(node.output.array)
-        y.node, y.requires = node, True
+        y.node, y.requires, y.version = node, True, node.output.version
     results = node.backward(y, dy)
     if not isinstance(results, tuple):
         results = (results,)
@@ -143,18 +156,20 @@ cdef tuple gradients(Node node, Tensor dy):
     return results
 
 
-cdef int collect(dict grads, object x, object g) except -1:
-    """Adds g to the gradient that is waiting for x."""
+cdef int collect(dict grads, object x, object g, Node by) except -1:
+    """Adds g, which the backward of ``by`` returned, to the gradient that is waiting for x."""
     cdef tuple shape = (<Node> x).shape if isinstance(x, Node) else shape_of((<Tensor> x).array)
     cdef int type_num = (<Node> x).type_num if isinstance(x, Node) else PyArray_TYPE((<Tensor> x).array)
-    cdef Tensor new, sum
-    if isinstance(g, Part):
-        return collect_part(grads, x, g, shape)
-    new = g if isinstance(g, Tensor) else wrap(np.asarray(g))
+    cdef bint part = isinstance(g, Part)
+    if shape is None:
+        return collect_output(grads, x, g)
+    cdef Tensor sum, new = (<Part> g).values if part else g if isinstance(g, Tensor) else wrap(adopt(g))
     if PyArray_TYPE(new.array) != type_num:
-        raise TypeError(f"{name_of(x)}: a gradient of dtype {new.dtype} arrived for another dtype")
-    if shape_of(new.array) != shape:
-        new = ops.sum_to(new, shape)
+        raise DtypeError(f"{name_of(by)}: a gradient of dtype {new.dtype} arrived for another dtype")
+    if part:
+        return collect_part(grads, x, g, shape)
+    if not has_shape(new.array, shape):
+        new = summed(new, shape, by)
     sum = grads.pop(x, None)
     if sum is None:
         sum = new
@@ -164,6 +179,14 @@ cdef int collect(dict grads, object x, object g) except -1:
         sum = ops.add(sum, new)
     grads[x] = sum
     return 0
+
+
+cdef Tensor summed(Tensor g, tuple shape, Node by):
+    """A gradient in the shape to which an input of ``by`` was broadcast, summed to the input's own."""
+    cdef int extra = PyArray_NDIM(g.array) - len(shape)
+    if extra < 0 or any([n != 1 and n != m for n, m in zip(shape, g.shape[extra:])]):
+        raise ShapeError(f"{name_of(by)}: a gradient of shape {g.shape} arrived for a tensor of shape {shape}")
+    return ops.sum_to(g, shape)
 
 
 cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
@@ -189,6 +212,14 @@ cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
     return 0
 
 
+cdef int collect_output(dict grads, Node x, Part g) except -1:
+    """The same for a node with several outputs: its gradients wait in a dict, by the number of the output."""
+    cdef dict sums = grads.setdefault(x, {})
+    k = g.replay[0]
+    sums[k] = ops.add(sums[k], g.values) if k in sums else g.values
+    return 0
+
+
 cdef bint owned(Tensor x):
     """Whether nobody else can see this tensor or its memory: the caller's reference is the only one."""
     return (Py_REFCNT(x) == 1 and Py_REFCNT(x.array) == 1 and x.version is None
@@ -198,12 +229,12 @@ cdef bint owned(Tensor x):
 cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
     """Adds dy to leaf.grad: the first one is kept as it is if it is nobody else's."""
     if leaf.gradient is None:
-        leaf.gradient = dy if create or owned(dy) else ops.clone(dy)
+        leaf.gradient = dy if owned(dy) else ops.clone(dy)
     elif create:
         leaf.gradient = ops.add(leaf.gradient, dy)
     else:
         changed(leaf.gradient)
-        if PyArray_IS_C_CONTIGUOUS(leaf.gradient.array):
+        if PyArray_CHKFLAGS(leaf.gradient.array, NPY_ARRAY_CARRAY):
             accumulate(leaf.gradient.array, dy.array)
         else:
             leaf.gradient.array[...] = ops.add(leaf.gradient, dy).array
@@ -212,28 +243,35 @@ cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
 
 cdef Tensor call_hooks(object x, Tensor dy):
     cdef dict hooks = (<Node> x).hooks if isinstance(x, Node) else (<Tensor> x).hooks
-    if dy is None:
-        return None
     if hooks is not None:
         for hook in list(hooks.values()):
             replaced = hook(dy)
             if replaced is not None:
-                dy = replaced
+                dy = checked(replaced, dy)
     if isinstance(x, Node) and (<Node> x).retained is not None:
         kept = (<Node> x).retained()
         if kept is not None:
-            kept.grad = dy if kept.grad is None else ops.add(kept.grad, dy)
+            kept.grad = ops.clone(dy) if kept.grad is None else ops.add(kept.grad, dy)
     return dy
+
+
+cdef Tensor checked(object replaced, Tensor dy):
+    """What a hook returned instead of dy."""
+    if not isinstance(replaced, Tensor):
+        raise TypeError(f"hook: expected a tensor or None, not {type(replaced).__name__}")
+    if replaced.shape != dy.shape or replaced.dtype != dy.dtype:
+        raise ShapeError(f"hook: a gradient of {dy.dtype} {dy.shape} was replaced by {replaced.dtype} {replaced.shape}")
+    return replaced
 
 
 cdef int free(Node node) except -1:
     node.backward = node.operation()         # only the name stays, for the error of a second pass
-    node.saved, node.output, node.inputs = (), None, None
+    node.saved, node.output = None, None     # the inputs stay: whether a pass needs this node is seen from them
     return 0
 
 
-cdef str name_of(object x):
-    return x.operation() if isinstance(x, Node) else "leaf"
+cdef str name_of(Node by):
+    return "backward" if by is None else by.operation()
 
 
 # ---- the public face -------------------------------------------------------------------------------------------------
@@ -257,7 +295,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     if not targets:
         raise RuntimeError("backward: inputs is empty")
     found = run(roots, seeds, {root_of(t) for t in targets}, retain, create_graph)
-    for t in targets:
+    for t in dict.fromkeys(targets):
         g = found.get(edge(t))
         if g is not None:
             deposit(t, g, create_graph)
@@ -290,7 +328,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
 
 
 cdef list sequence(object x):
-    return [x] if isinstance(x, Tensor) else list(x)
+    cdef list items = [x] if isinstance(x, Tensor) else list(x)
+    for item in items:
+        if not isinstance(item, Tensor):
+            raise TypeError(f"backward: expected tensors, not {type(item).__name__}")
+    return items
 
 
 cdef object root_of(Tensor t):
@@ -304,7 +346,8 @@ cdef object root_of(Tensor t):
 cdef list start(list outputs, object gradients):
     """The gradients that the pass starts from."""
     cdef Tensor t, g
-    cdef list result = [], given = [None] * len(outputs) if gradients is None else sequence(gradients)
+    cdef list result = [], given
+    given = [None] * len(outputs) if gradients is None else [gradients] if isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
         raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")
     for t, g in zip(outputs, given):
@@ -312,13 +355,13 @@ cdef list start(list outputs, object gradients):
             if t.array.size != 1:
                 raise RuntimeError(f"backward: a gradient to start from is implied for one element only, not for {t.shape}")
             g = wrap(np.ones(shape_of(t.array), t.array.dtype))
-        elif not same_shape(g.array, t.array):
+        elif not same_shape(g.array, t.array):          # the dtype is checked on arrival
             raise ShapeError(f"backward: a gradient of shape {g.shape} for a tensor of shape {t.shape}")
         result.append(g)
     return result
 
 
-def register_hook(Tensor self, hook):
+def register_hook(Tensor self not None, hook):
     """Calls ``hook(grad)`` when the gradient of this tensor is known; what it returns, if anything, replaces it.
 
     Returns a handle whose ``remove()`` takes the hook away again.
@@ -351,7 +394,7 @@ class RemovableHandle:
         self.remove()
 
 
-def retain_grad(Tensor self):
+def retain_grad(Tensor self not None):
     """Lets a tensor that is no leaf keep its gradient in ``.grad``."""
     refresh(self)
     if not self.requires:
@@ -361,5 +404,5 @@ def retain_grad(Tensor self):
         self.node.retained = weakref.ref(self)
 
 
-def retains_grad(Tensor self):
+def retains_grad(Tensor self not None):
     return self.retains

@@ -7,7 +7,7 @@ cdef object OUTPUT                  # in ``saved``: backward reads the output to
 cpdef Tensor record(object out, tuple parents, object backward, tuple saved=*)
 cdef object edge(Tensor p)
 cdef Tensor record_view(ndarray out, Tensor x, object backward, tuple replay)
-cdef Tensor overwrite(Tensor x, Tensor old, Tensor new)
+cpdef Tensor overwrite(Tensor x, Tensor old, Tensor new)
 cdef int rebase(Tensor x, Tensor new) except -1
-cdef Tensor before(Tensor x)
+cpdef Tensor before(Tensor x)
 cdef int touch(Tensor x) except -1

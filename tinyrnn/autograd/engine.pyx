@@ -15,8 +15,10 @@ from numpy cimport (
     PyArray_DIMS, PyArray_ISWRITEABLE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport is_real, same_shape, shape_of
-from tinyrnn.autograd.tensor cimport INFERENCE, RECORDING, Node, Tensor, changed, get_mode, refresh, version_of, wrap
+from tinyrnn.autograd.arrays cimport adopt, is_real, same_shape, shape_of
+from tinyrnn.autograd.tensor cimport (
+    INFERENCE, RECORDING, Node, Part, Tensor, changed, follow, get_mode, refresh, version_of, wrap,
+)
 
 import numpy as np
 
@@ -31,7 +33,7 @@ OUTPUT = "output"
 cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None):
     """Makes a tensor of ``out`` and writes down how a gradient flows back from it.
 
-    out       the result: an array, a number, or a tensor without history
+    out       the result: an array, a number, or a tensor, whose memory is then shared
     parents   the tensors it was computed from (None stands for an argument left out)
     backward  ``backward(y, dy)`` returns the gradient of every parent, in their order: a tensor, or None for zero; one
               parent needs no tuple. ``y`` is the output, ``dy`` its gradient. Written in operations on tensors it can
@@ -42,9 +44,11 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
 
     Nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
-    cdef Tensor y = wrap(out if isinstance(out, ndarray) else out.array if isinstance(out, Tensor) else np.asarray(out))
+    cdef Tensor y = wrap(adopt((<Tensor> out).array if isinstance(out, Tensor) else out))
     cdef Tensor p
     cdef bint wanted = False
+    if isinstance(out, Tensor):
+        share(y, out)
     if get_mode() != RECORDING:
         return y
     for p in parents:
@@ -57,10 +61,42 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
     return y
 
 
+cdef int share(Tensor y, Tensor out) except -1:
+    """y is on out's memory; where out has a history, in-place changes of y are refused: they could not be in it."""
+    y.version = version_of(out)
+    if out.requires or out.source is not None:
+        y.source, y.seen = out, y.version.count
+    return 0
+
+
+def record_many(tuple outs not None, tuple parents not None, backward, tuple saved not None):
+    """``record`` for an operation with several outputs: returns a tuple of them.
+
+    ``backward(y, dys)`` gets a dict with the gradients that arrived, by the number of the output. ``y`` is None: an
+    output whose values backward reads is saved as it came, in ``outs``, and gets its history from ``output_of``.
+    """
+    cdef Tensor token = Tensor.__new__(Tensor)
+    token.requires = True
+    token.node = new_node(token, parents, backward, saved)
+    token.node.shape = None
+    return tuple([output_of(token.node, k, out) for k, out in enumerate(outs)])
+
+
+def output_of(Node node not None, k, out):
+    """Output number k of a node that ``record_many`` made."""
+    cdef Tensor token = Tensor.__new__(Tensor)
+    token.node, token.requires = node, True
+
+    def backward(y, dy):
+        return Part(dy, k)
+    backward.__qualname__ = node.operation()
+    return record(out, (token,), backward, ())
+
+
 cdef Node new_node(Tensor y, tuple parents, object backward, tuple saved):
     cdef Node node = Node.__new__(Node)
     cdef Tensor p
-    node.inputs = tuple([edge(p) for p in parents])
+    node.inputs = edges(parents)
     node.backward = backward
     node.shape = shape_of(y.array)
     node.type_num = PyArray_TYPE(y.array)
@@ -78,6 +114,14 @@ cdef Node new_node(Tensor y, tuple parents, object backward, tuple saved):
     return node
 
 
+cdef tuple edges(tuple parents):
+    if len(parents) == 1:               # the two common cases need no list
+        return (edge(parents[0]),)
+    if len(parents) == 2:
+        return (edge(parents[0]), edge(parents[1]))
+    return tuple([edge(p) for p in parents])
+
+
 cdef object edge(Tensor p):
     """Where p's gradient goes: the node that made it, or the leaf itself."""
     if p is None or not p.requires:
@@ -90,8 +134,8 @@ cdef Tensor record_view(ndarray out, Tensor x, object backward, tuple replay):
     cdef Tensor y = record(out, (x,), backward, ())
     y.version = version_of(x)
     y.inference = x.inference
-    if get_mode() == RECORDING:
-        y.source, y.replay, y.seen = x, replay, y.version.count
+    y.source, y.seen = x, y.version.count
+    y.replay = replay if get_mode() == RECORDING else None
     return y
 
 
@@ -99,7 +143,7 @@ cdef Tensor record_view(ndarray out, Tensor x, object backward, tuple replay):
 
 cdef int touch(Tensor x) except -1:
     """Asks whether x may be changed in place now."""
-    cdef Tensor root = x
+    cdef Tensor y = x
     cdef int i
     for i in range(PyArray_NDIM(x.array)):
         if PyArray_STRIDES(x.array)[i] == 0 and PyArray_DIMS(x.array)[i] > 1 and PyArray_SIZE(x.array):
@@ -112,15 +156,16 @@ cdef int touch(Tensor x) except -1:
     if get_mode() != RECORDING:
         return 0
     refresh(x)
-    while root.source is not None:
-        root = root.source
-    if root.requires and root.node is None:
-        raise RuntimeError(f"a {'view of a ' if x is not root else ''}leaf tensor that requires grad is being changed in "
-                           "place; do it inside tinyrnn.no_grad()")
-    return 0
+    while True:
+        if y.requires and y.node is None:
+            raise RuntimeError(f"a {'view of a ' if x is not y else ''}leaf tensor that requires grad is being changed in "
+                               "place; do it inside tinyrnn.no_grad()")
+        if y.source is None:
+            return 0
+        y = y.source
 
 
-cdef Tensor before(Tensor x):
+cpdef Tensor before(Tensor x):
     """x as it is now, for the operation that will change it: the same values, the same history, another object."""
     cdef Tensor old = wrap(x.array)
     touch(x)
@@ -128,7 +173,7 @@ cdef Tensor before(Tensor x):
     return old
 
 
-cdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
+cpdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
     """Writes new's values into x's memory and gives x new's history. ``old = before(x)`` is what x was.
 
     If the operation saved x's old values, they are copied out of the way first.
@@ -137,45 +182,74 @@ cdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
         raise ShapeError(f"in-place: a result of shape {new.shape} does not fit into {x.shape}")
     if PyArray_TYPE(x.array) != PyArray_TYPE(new.array):
         raise DtypeError(f"in-place: a result of dtype {new.dtype} does not fit into {x.dtype}")
-    if new.node is not None and any([s is old for s in new.node.saved]):
-        new.node.versions -= old.version.count * sum([s is old for s in new.node.saved])
+    cdef Node node = new.node
+    way(x, new)
+    if node is not None and any([s is old for s in node.saved]):
+        node.versions -= old.version.count * sum([s is old for s in node.saved])
         old.array, old.version = old.array.copy(), None
     x.array[...] = new.array
     rebase(x, new)
+    if node is not None and node.output is not None and node.output.array is new.array:
+        node.output.array, node.output.version = x.array, x.version         # the copy is not needed any more
+        node.versions += x.version.count
     return x
 
 
-cdef int rebase(Tensor x, Tensor new) except -1:
-    """x's memory now holds new's values: x, and whatever x is a view of, get the history that goes with them."""
+cdef list way(Tensor x, Tensor new):
+    """The steps (operation, *arguments) from the tensor that x is a view of to x, which is to be given new's history."""
     cdef Tensor root = x
+    cdef list path = []
+    if get_mode() != RECORDING:
+        return path
+    while root.source is not None:
+        path.append(root.replay)
+        root = root.source
+    if None in path and (new.requires or root.requires):
+        raise RuntimeError("in-place: the tensor is a view that was made in no_grad mode, so its base cannot get a history; "
+                           "make the view outside, or change it inside tinyrnn.no_grad()")
+    return path[::-1]
+
+
+cdef int rebase(Tensor x, Tensor new) except -1:
+    """x's memory now holds new's values: x, or the tensor it is a view of, gets the history that goes with them."""
+    cdef Tensor root = x
+    cdef list path = way(x, new)
     changed(x)
     if get_mode() != RECORDING:
         return 0
     if x.source is None:
-        x.node, x.requires = new.node, new.requires
-        return 0
-    path = []
+        x.requires = new.requires
+        return follow(x, new.node)
     while root.source is not None:
-        path.append(root.replay)
         root = root.source
     if new.requires or root.requires:
-        root.node = written(root, new, path[::-1]).node
+        follow(root, written(root, new, path).node)
         root.requires = True
     return 0
 
 
 cdef Tensor written(Tensor root, Tensor new, list path):
     """The history of ``root`` after the part of it that ``path`` leads to was replaced by ``new``."""
+    cdef object axes = np.argsort(np.negative((<object> root.array).strides), kind="stable")
+
     def part(x):
         for operation, *arguments in path:
             x = operation(x, *arguments)
         return x
 
     def backward(y, dy):
-        rest = dy.clone()
+        rest = copied(dy, axes)
         part(rest).zero_()
         return rest, part(dy)
     return record(root.array, (root, new), backward, ())
+
+
+cdef Tensor copied(Tensor x, object axes):
+    """A copy of x with its axes in this order in memory: what is a view in one layout may need a copy in another."""
+    def backward(y, dy):
+        return dy
+    out = x.array.transpose(axes).copy().transpose(np.argsort(axes))
+    return record(out, (x,), backward, ())
 
 
 def in_place(operation):

@@ -8,10 +8,10 @@ cdef class Version:
 cdef class Node:
     cdef tuple inputs               # one entry an input: its Node, the leaf Tensor itself, or None: no gradient wanted
     cdef object backward            # backward(y, dy) -> a gradient for every input
-    cdef tuple saved                # the tensors whose values backward reads
-    cdef long versions              # the sum of their versions when they were saved
+    cdef tuple saved                # the tensors whose values backward reads; None: freed
+    cdef long versions              # the sum of their versions, and the output's, when they were saved
     cdef Tensor output              # the output's values, where backward reads them; it has no history: no cycle
-    cdef tuple shape                # of the output, and so of dy
+    cdef tuple shape                # of the output, and so of dy; None: several outputs
     cdef int type_num
     cdef dict hooks                 # called with dy
     cdef object retained            # a weak reference to the tensor that wants dy as its .grad
@@ -27,7 +27,7 @@ cdef class Tensor:
     cdef Tensor gradient            # .grad
     cdef Version version            # shared by all tensors on the same memory; None: never shared, saved or changed
     cdef Tensor source              # the tensor it is a view of
-    cdef tuple replay               # (operation, *arguments) that makes this view of its source
+    cdef tuple replay               # (operation, *arguments) that makes this view of its source; None: made in no_grad
     cdef long seen                  # the version its node was made for
     cdef dict hooks
     cdef object __weakref__
@@ -44,6 +44,7 @@ cdef Tensor wrap(ndarray array)
 cdef Version version_of(Tensor x)
 cdef int changed(Tensor x) except -1
 cdef int refresh(Tensor x) except -1
+cdef int follow(Tensor x, Node node) except -1
 
 cdef enum:
     RECORDING = 1

@@ -6,9 +6,9 @@ down once, in ``methods.py``: ``ops`` is the module the operators below call, ``
 """
 cimport cython
 from cpython.object cimport PyObject
-from numpy cimport PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
+from numpy cimport PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport is_real, shape_of
+from tinyrnn.autograd.arrays cimport is_real, same_shape, shape_of
 
 import numpy as np
 
@@ -66,6 +66,7 @@ def adopt(operations, methods):
 
 @cython.final
 @cython.freelist(256)
+@cython.auto_pickle(False)
 cdef class Version:
     """Counts the in-place changes of one piece of memory."""
 
@@ -73,6 +74,7 @@ cdef class Version:
 @cython.final
 @cython.freelist(256)
 @cython.trashcan(True)
+@cython.auto_pickle(False)
 cdef class Node:
     """One recorded operation: its inputs, and how a gradient flows back through it."""
 
@@ -81,7 +83,7 @@ cdef class Node:
 
     def name(self):
         """A readable name: ``MulBackward`` for the operation ``mul``."""
-        return self.operation().title().replace("_", "") + "Backward"
+        return "".join([word[:1].upper() + word[1:] for word in self.operation().split("_")]) + "Backward"
 
     def operation(self):
         """The operation's own name: that of the function in which its backward was defined."""
@@ -107,7 +109,7 @@ cdef class Tensor:
     whose values are not set, as in PyTorch; :func:`tinyrnn.tensor` is the usual way.
     """
 
-    def __cinit__(self, *args, **kwargs):
+    def __cinit__(self):
         self.array = NOTHING
 
     def __init__(self, *data):
@@ -127,7 +129,7 @@ cdef class Tensor:
     def data(self, Tensor other not None):
         if PyArray_TYPE(other.array) != PyArray_TYPE(self.array):
             raise TypeError(f"data: {self.array.dtype} cannot become {other.array.dtype}")
-        changed(self)
+        changed(self)                               # a backward that saved the old values must not read the new
         self.array = other.array
 
     @property
@@ -261,6 +263,7 @@ cdef class Tensor:
 
 @cython.final
 @cython.freelist(64)
+@cython.auto_pickle(False)
 cdef class Part:
     """A gradient that is zero outside one part of its tensor: the part that ``operation(x, *arguments)`` views.
 
@@ -268,7 +271,7 @@ cdef class Part:
     as much as its square.
     """
 
-    def __init__(self, Tensor values not None, operation, *arguments):
+    def __cinit__(self, Tensor values not None, operation, *arguments):
         self.values, self.replay = values, (operation, *arguments)
 
 
@@ -319,7 +322,24 @@ cdef int refresh(Tensor x) except -1:
 
 cdef int renew(Tensor x) except -1:
     cdef Tensor y
-    if x.seen != x.version.count:
+    if x.seen == x.version.count:
+        return 0
+    if x.node is not None or x.source.requires:
+        if x.replay is None:
+            raise RuntimeError(f"a view of shape {x.shape} was made in no_grad mode, and its memory was changed in place "
+                               "since: it has no history to follow. Make it outside, or detach() it")
         y = x.replay[0](x.source, *x.replay[1:])
-        x.node, x.requires, x.seen = y.node, y.requires, x.version.count
+        if PyArray_DATA(y.array) != PyArray_DATA(x.array) or not same_shape(y.array, x.array):
+            raise RuntimeError(f"a view of shape {x.shape}: the tensor it views was given other memory through .data")
+        x.requires = y.requires
+        follow(x, y.node)
+    x.seen = x.version.count
+    return 0
+
+
+cdef int follow(Tensor x, Node node) except -1:
+    """x was changed in place: from now on ``node`` is how it was made."""
+    if x.retains and x.node is not None and node is not None and node is not x.node:
+        node.retained, x.node.retained = x.node.retained, None
+    x.node = node
     return 0

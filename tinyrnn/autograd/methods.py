@@ -5,12 +5,21 @@ backward pass, for the sums it makes. A function whose first argument is called 
 """
 from types import SimpleNamespace
 
-from tinyrnn.autograd import backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape, tensor
+from tinyrnn.autograd import (
+    backward, creation, ops_activations, ops_arithmetic, ops_convert, ops_functions, ops_reduce, ops_shape, randomness,
+    tensor,
+)
 
-FAMILIES = (backward, ops_arithmetic, ops_functions, ops_reduce, ops_shape)
+FAMILIES = (backward, ops_arithmetic, ops_functions, ops_activations, ops_reduce, ops_shape, ops_convert, creation,
+            randomness)
 
 # Functions of a tensor that PyTorch does not have as methods.
-FUNCTIONS_ONLY = {"linear", "embedding", "dropout", "pad", "one_hot"}
+FUNCTIONS_ONLY = {
+    "linear", "embedding", "dropout", "pad", "one_hot",
+    "logsigmoid", "softsign", "hardtanh", "hardtanh_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "softplus",
+    "silu", "silu_", "gelu",
+    "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
+}
 
 
 def operations_of(module):
@@ -28,6 +37,9 @@ operations = {name: f for module in FAMILIES for name, f in operations_of(module
 methods = {name: f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
 methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
+
+for module in FAMILIES:
+    methods.update(getattr(module, "PROPERTIES", {}))
 
 tensor.adopt(SimpleNamespace(**operations), methods)
 backward.use(SimpleNamespace(**operations))

@@ -8,7 +8,10 @@ from types import SimpleNamespace
 
 from tinyrnn.autograd import (
     backward,
+    creation,
+    ops_activations,
     ops_arithmetic,
+    ops_convert,
     ops_einsum,
     ops_embedding,
     ops_extreme,
@@ -23,16 +26,22 @@ from tinyrnn.autograd import (
     ops_shape,
     ops_softmax,
     ops_sort,
+    randomness,
     tensor,
 )
 
 FAMILIES = (
-    backward, ops_arithmetic, ops_functions, ops_memory, ops_shape, ops_join, ops_index, ops_gather,
-    ops_embedding, ops_reduce, ops_extreme, ops_scan, ops_softmax, ops_sort, ops_linalg, ops_einsum,
+    backward, ops_arithmetic, ops_functions, ops_activations, ops_memory, ops_shape, ops_join, ops_index,
+    ops_gather, ops_embedding, ops_reduce, ops_extreme, ops_scan, ops_softmax, ops_sort, ops_linalg, ops_einsum,
+    ops_convert, creation, randomness,
 )
 
 # Functions of a tensor that PyTorch does not have as methods.
-FUNCTIONS_ONLY = {"linear", "bilinear", "var_mean", "softmin", "embedding", "dropout", "pad", "one_hot"}
+FUNCTIONS_ONLY = {
+    "linear", "bilinear", "var_mean", "softmin", "embedding", "dropout", "pad", "one_hot", "logsigmoid", "softsign",
+    "hardtanh", "hardtanh_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "softplus", "silu", "silu_", "gelu",
+    "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
+}
 
 # Functions of one tensor that are read like attributes: ``x.T``.
 PROPERTIES = {"T", "mT"}
@@ -53,6 +62,9 @@ operations = {name: f for module in FAMILIES for name, f in operations_of(module
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
 methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
+
+for module in FAMILIES:
+    methods.update(getattr(module, "PROPERTIES", {}))
 
 tensor.adopt(SimpleNamespace(**operations), methods)
 backward.use(SimpleNamespace(**operations))

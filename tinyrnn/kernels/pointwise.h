@@ -25,6 +25,7 @@ typedef struct { binary_loop f32, f64; } binary_loops;      /* steps are counted
 
 /* C's mathematical functions by the type of their argument: REAL(exp)(x) is expf(x) for a float. */
 #define REAL(FUN, x) _Generic((x), float: FUN##f, default: FUN)
+#define CONSTANT(c, x) _Generic((x), float: c##f, default: c)       /* so that floats are not computed in double */
 
 /* ---- the three shapes of a loop ------------------------------------------------------------------------------ */
 
@@ -76,16 +77,24 @@ UNARY(exp, REAL(fast_exp, x)(x))
 UNARY(expm1, REAL(fast_expm1, x)(x))
 UNARY(log, REAL(fast_log, x)(x))
 UNARY(log1p, REAL(fast_log1p, x)(x))
+UNARY(log2, REAL(log2, x)(x))
+UNARY(log10, REAL(log10, x)(x))
 UNARY(sin, REAL(sin, x)(x))
 UNARY(cos, REAL(cos, x)(x))
 UNARY(erf, REAL(erf, x)(x))
 UNARY(floor, REAL(floor, x)(x))
 UNARY(ceil, REAL(ceil, x)(x))
+UNARY(trunc, REAL(trunc, x)(x))
+UNARY(frac, x - REAL(trunc, x)(x))
 UNARY(round, REAL(rint, x)(x))                                      /* halves go to the even neighbour */
 UNARY(tanh, REAL(fast_tanh, x)(x))
 UNARY(relu, x < 0 ? 0 : x)                                          /* a NaN stays one */
 UNARY(sigmoid, REAL(fast_sigmoid, x)(x))
-UNARY(softplus, (x > 0 ? x : 0) + REAL(fast_log1p, x)(REAL(fast_exp, x)(-REAL(fabs, x)(x))))   /* log(1 + e^x), never inf */
+UNARY(logsigmoid, (x < 0 ? x : 0) - REAL(fast_log1p, x)(REAL(fast_exp, x)(-REAL(fabs, x)(x))))
+UNARY(silu, x * REAL(fast_sigmoid, x)(x))
+UNARY(gelu, x * 0.5f * (1 + REAL(erf, x)(x * CONSTANT(0.70710678118654752, x))))       /* sqrt(1/2) */
+UNARY(gelu_tanh, x * 0.5f * (1 + REAL(fast_tanh, x)(                                    /* sqrt(2/pi) */
+    CONSTANT(0.79788456080286536, x) * (x + CONSTANT(0.044715, x) * (x * x * x)))))
 
 /* ---- functions of two elements ------------------------------------------------------------------------------- */
 
@@ -107,6 +116,7 @@ static inline double python_mod(double a, double b) {
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 BINARY(remainder, REAL(python_mod, a)(a, b))
+BINARY(fmod, REAL(fmod, a)(a, b))
 
 /* Python's //: from the exact remainder, since floor(a / b) can be one too high. */
 static inline float python_floor_divf(float a, float b) {
@@ -120,6 +130,11 @@ static inline double python_floor_div(double a, double b) {
     return q - whole > 0.5 ? whole + 1 : whole == 0 ? copysign(0, a / b) : whole;
 }
 BINARY(floor_divide, REAL(python_floor_div, a)(a, b))
+
+/* Activations with a parameter b. */
+BINARY(leaky_relu, a > 0 ? a : a * b)
+BINARY(elu, a > 0 ? a : b * REAL(fast_expm1, a)(a))
+BINARY(softplus, a > b ? a : REAL(fast_log1p, a)(REAL(fast_exp, a)(a)))
 
 COMPARE(eq, a == b)
 COMPARE(ne, a != b)

@@ -12,8 +12,9 @@ cdef extern from "pointwise.h":
         binary_loop f64
     const unary_loops neg_loops, absolute_loops, sign_loops, reciprocal_loops, sqrt_loops, rsqrt_loops
     const unary_loops exp_loops, expm1_loops, log_loops, log1p_loops, sin_loops, cos_loops, erf_loops
-    const unary_loops floor_loops, ceil_loops, round_loops, tanh_loops, relu_loops, sigmoid_loops
-    const unary_loops softplus_loops, accumulate_loops
+    const unary_loops log2_loops, log10_loops, floor_loops, ceil_loops, round_loops, trunc_loops, frac_loops
+    const unary_loops tanh_loops, sigmoid_loops, logsigmoid_loops, relu_loops, silu_loops, gelu_loops, gelu_tanh_loops
+    const unary_loops accumulate_loops
     const binary_loops add_loops, sub_loops, mul_loops, div_loops, pow_loops, maximum_loops, minimum_loops
     const binary_loops remainder_loops, floor_divide_loops, eq_loops, ne_loops, lt_loops, le_loops, gt_loops
-    const binary_loops ge_loops
+    const binary_loops ge_loops, fmod_loops, leaky_relu_loops, elu_loops, softplus_loops

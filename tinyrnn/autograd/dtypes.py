@@ -1,0 +1,23 @@
+"""The four dtypes, under PyTorch's names. They are NumPy's own dtype objects."""
+import numpy as np
+
+from tinyrnn.autograd.arrays import DtypeError
+
+float32 = np.dtype(np.float32)
+float64 = np.dtype(np.float64)
+int64 = np.dtype(np.int64)
+bool = np.dtype(np.bool_)
+float, double, long = float32, float64, int64
+
+SUPPORTED = (float32, float64, int64, bool)
+
+
+def as_dtype(operation, dtype):
+    """``dtype`` as one of the four; Python's float, int and bool stand for float64, int64 and bool."""
+    try:
+        result = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        result = None
+    if result not in SUPPORTED:
+        raise DtypeError(f"{operation}: the dtype must be float32, float64, int64 or bool, not {dtype!r}")
+    return result

@@ -1,7 +1,4 @@
 """Parameter: a tensor that a module trains; Buffer: one that it only keeps."""
-import copy
-
-from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor
 
 
@@ -19,14 +16,6 @@ class Parameter(Tensor):
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
 
-    def __deepcopy__(self, memo):
-        if id(self) not in memo:
-            result = memo[id(self)] = type(self)(record(self.array.copy(), (), None), self.requires_grad)
-            result.grad = copy.deepcopy(self.grad, memo)
-        return memo[id(self)]
-
-    def __reduce__(self):
-        return restore, (type(self), self.array, self.requires_grad)
 
 
 class Buffer(Tensor):
@@ -39,13 +28,6 @@ class Buffer(Tensor):
         place(self, data)
         self.persistent = persistent
 
-    def __deepcopy__(self, memo):
-        if id(self) not in memo:
-            memo[id(self)] = type(self)(record(self.array.copy(), (), None), persistent=self.persistent)
-        return memo[id(self)]
-
-    def __reduce__(self):
-        return restore_buffer, (type(self), self.array, self.persistent)
 
 
 def place(tensor, data):
@@ -55,13 +37,3 @@ def place(tensor, data):
     if not isinstance(data, Tensor):
         raise TypeError(f"{type(tensor).__name__}: expected a tensor, not {type(data).__name__}")
     tensor.data = data
-
-
-def restore(cls, array, requires_grad):
-    """Unpickles a parameter."""
-    return cls(record(array, (), None), requires_grad)
-
-
-def restore_buffer(cls, array, persistent):
-    """Unpickles a buffer."""
-    return cls(record(array, (), None), persistent=persistent)

@@ -19,11 +19,12 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.padding_idx = F.row_index(padding_idx, num_embeddings)
+        self.padding_idx = row_index(padding_idx, num_embeddings)
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
-        F.check_dense(sparse)
+        if sparse:
+            raise NotImplementedError("Embedding: sparse gradients do not exist here; use sparse=False")
         self.weight = Parameter(empty((num_embeddings, embedding_dim), dtype=dtype, device=device))
         self.reset_parameters()
 
@@ -40,7 +41,7 @@ class Embedding(Module):
             raise ValueError(f"Embeddings parameter is expected to be 2-dimensional, not {embeddings.shape}")
         layer = cls(0, embeddings.shape[1], None, max_norm, norm_type, scale_grad_by_freq, sparse)
         layer.num_embeddings = embeddings.shape[0]
-        layer.padding_idx = F.row_index(padding_idx, layer.num_embeddings)
+        layer.padding_idx = row_index(padding_idx, layer.num_embeddings)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 
@@ -53,3 +54,12 @@ class Embedding(Module):
             if getattr(self, name) != default:
                 shown.append(f"{name}={getattr(self, name)}")
         return ", ".join(shown)
+
+
+def row_index(padding_idx, rows):
+    """A padding index, counted from the end if negative, as a row of the table; None stays None."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"Padding_idx must be within num_embeddings: {padding_idx} for {rows} rows")
+    return padding_idx % rows

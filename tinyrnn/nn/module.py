@@ -1,9 +1,9 @@
 """Module: the base of everything that has parameters."""
 from collections import OrderedDict
 
-import numpy as np
-
 from tinyrnn.autograd.backward import RemovableHandle
+from tinyrnn.autograd.device import device as Device
+from tinyrnn.autograd.dtypes import as_dtype, float32, float64
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import state
 from tinyrnn.nn.parameter import Buffer, Parameter
@@ -290,23 +290,23 @@ class Module:
         The CPU is the only device; any other raises.
         """
         for value in args:
-            if isinstance(value, str):
+            if isinstance(value, (str, Device)):
                 device = value
             elif value is not None:
                 dtype = value.dtype if isinstance(value, Tensor) else value
-        if device is not None and str(device) != "cpu":
-            raise ValueError(f"Module.to: the only device is 'cpu', not {device!r}")
+        if device is not None:
+            Device(device)
         if dtype is not None:
-            state.convert(self, np.dtype(dtype))
+            state.convert(self, as_dtype("Module.to", dtype))
         return self
 
     def float(self):
         """Converts to float32."""
-        return self.to(np.float32)
+        return self.to(float32)
 
     def double(self):
         """Converts to float64."""
-        return self.to(np.float64)
+        return self.to(float64)
 
     def cpu(self):
         """Does nothing: everything is there."""

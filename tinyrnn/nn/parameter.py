@@ -17,7 +17,6 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
-
 class Buffer(Tensor):
     """A tensor that becomes a buffer of the module it is assigned to: state that is not trained.
 
@@ -27,7 +26,6 @@ class Buffer(Tensor):
     def __init__(self, data=None, *, persistent=True):
         place(self, data)
         self.persistent = persistent
-
 
 
 def place(tensor, data):

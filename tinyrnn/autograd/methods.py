@@ -44,7 +44,7 @@ FUNCTIONS_ONLY = {
 }
 
 # Functions of one tensor that are read like attributes: ``x.T``.
-PROPERTIES = {"T", "mT"}
+PROPERTIES = {"T", "mT", "device", "is_cuda"}
 
 
 def operations_of(module):
@@ -62,9 +62,6 @@ operations = {name: f for module in FAMILIES for name, f in operations_of(module
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
 methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
-
-for module in FAMILIES:
-    methods.update(getattr(module, "PROPERTIES", {}))
 
 tensor.adopt(SimpleNamespace(**operations), methods)
 backward.use(SimpleNamespace(**operations))

@@ -128,10 +128,14 @@ def requires_grad_(Tensor self not None, requires_grad=True):
     return self
 
 
-PROPERTIES = {
-    "device": property(lambda self: CPU, doc="Where it is: device('cpu')."),
-    "is_cuda": property(lambda self: False, doc="False."),
-}
+def device(Tensor self not None):
+    """Where it is: device('cpu')."""
+    return CPU
+
+
+def is_cuda(Tensor self not None):
+    """False."""
+    return False
 
 
 # ---- to Python and NumPy ---------------------------------------------------------------------------------------------

@@ -127,9 +127,12 @@ cdef class Tensor:
 
     @data.setter
     def data(self, Tensor other not None):
-        if PyArray_TYPE(other.array) != PyArray_TYPE(self.array):
-            raise TypeError(f"data: {self.array.dtype} cannot become {other.array.dtype}")
-        changed(self)                               # a backward that saved the old values must not read the new
+        if self.node is not None and PyArray_TYPE(other.array) != PyArray_TYPE(self.array):
+            raise TypeError(f"data: only a leaf can change from {self.array.dtype} to {other.array.dtype}")
+        if self.requires and not is_real(other.array):
+            raise TypeError(f"data: {other.array.dtype} values have no gradient, and this tensor requires one")
+        if self.array is not NOTHING:
+            changed(self)                           # a backward that saved the old values must not read the new
         self.array = other.array
 
     @property

@@ -1,0 +1,78 @@
+"""What layers compute, as functions with PyTorch's names. Most are operations of ``autograd``, shown here again."""
+from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.ops_activations import (
+    dropout,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+)
+from tinyrnn.autograd.ops_embedding import embedding, one_hot
+from tinyrnn.autograd.ops_join import pad
+from tinyrnn.autograd.ops_linalg import linear, matmul
+from tinyrnn.autograd.ops_softmax import log_softmax, softmax, softmin
+from tinyrnn.nn.functional_loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+
+__all__ = [
+    "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
+    "dropout", "elu", "embedding", "gaussian_nll_loss", "gelu", "hardtanh", "huber_loss", "kl_div", "l1_loss",
+    "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot",
+    "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
+]
+
+
+def bilinear(input1, input2, weight, bias=None):
+    """y_o = sum_ij x1_i W_oij x2_j + b_o: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O)."""
+    outputs, in1, in2 = weight.shape
+    if input1.shape != (*input1.shape[:-1], in1) or input2.shape != (*input1.shape[:-1], in2):
+        raise ShapeError(f"bilinear: inputs {input1.shape} and {input2.shape} do not fit a weight of shape {weight.shape}")
+    left = matmul(input1, weight.permute(1, 0, 2).reshape(in1, outputs * in2))
+    y = matmul(left.reshape(*input1.shape[:-1], outputs, in2), input2.unsqueeze(-1)).squeeze(-1)
+    return y if bias is None else y + bias
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """y = (x - mean) / sqrt(variance + eps) * weight + bias over the last dimensions, which are ``normalized_shape``.
+
+    The variance is the mean square, as in Ba et al. 2016 (arXiv:1607.06450).
+    """
+    shape = tuple(normalized_shape)
+    for name, x in ("weight", weight), ("bias", bias):
+        if x is not None and x.shape != shape:
+            raise ShapeError(f"layer_norm: expected {name} of shape {shape}, got {x.shape}")
+    if not shape or input.shape[-len(shape):] != shape:
+        raise ShapeError(f"layer_norm: normalized_shape {shape} must be the end of the input's shape {input.shape}")
+    dims = tuple(range(-len(shape), 0))
+    x = input - input.mean(dims, keepdim=True)
+    y = x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """y = x / max(|x|_p, eps) over ``dim``."""
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    """y = x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) over ``dim``; the two are broadcast against each other."""
+    return (normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps)).sum(dim)

@@ -1,0 +1,275 @@
+"""Losses, as functions; ``functional.py`` shows them, ``loss.py`` makes modules of them.
+
+``reduction`` is "mean", "sum" or "none". The old ``size_average`` and ``reduce`` arguments raise.
+"""
+import math
+import warnings
+
+import numpy as np
+
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.grad_mode import no_grad
+from tinyrnn.autograd.ops_activations import logsigmoid
+from tinyrnn.autograd.ops_gather import where
+from tinyrnn.autograd.ops_softmax import log_softmax
+
+
+def check_reduction(name, reduction, size_average=None, reduce=None):
+    if size_average is not None or reduce is not None:
+        raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced(loss, reduction):
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+# ---- classes ---------------------------------------------------------------------------------------------------------
+
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                  label_smoothing=0.0):
+    """loss = -w_t log softmax(x)_t for the class t of every row; "mean" divides by the sum of the weights w_t.
+
+    input   (C,), (N, C) or (N, C, d1, ...): scores of C classes
+    target  the classes, int64: (), (N,) or (N, d1, ...); or their probabilities, in the shape of input
+    weight  (C,): a weight for every class
+    ignore_index     rows of this class count for nothing; a mean over no row at all is nan
+    label_smoothing  the share of every target that is spread evenly over all classes (Szegedy et al. 2016)
+
+    A class outside [0, C) raises IndexError.
+    """
+    check_reduction("cross_entropy", reduction, size_average, reduce)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    dim = class_dim("cross_entropy", input)
+    logs = log_softmax(input, dim)
+    if target.shape == input.shape:
+        return soft_cross_entropy(logs, target, dim, weight, reduction, label_smoothing, ignore_index)
+    loss = negative_likelihood("cross_entropy", logs, target, weight, ignore_index, reduction)
+    if label_smoothing == 0:
+        return loss
+    # the evenly spread part: every class is a target once
+    weighted = logs if weight is None else logs * over_classes(weight, logs, dim)
+    even = -weighted.sum(dim).masked_fill(target == ignore_index, 0.0)
+    if reduction != "none":
+        even = even.sum()
+    if reduction == "mean":
+        even = even / total_weight(target, weight, ignore_index, even.dtype)
+    return loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[dim])
+
+
+def soft_cross_entropy(logs, target, dim, weight, reduction, label_smoothing, ignore_index):
+    """Targets that are probabilities: loss = -sum_c w_c p_c log softmax(x)_c; "mean" divides by the number of rows."""
+    if target.dtype.kind != "f":
+        raise DtypeError(f"cross_entropy: Expected floating point type for target with class probabilities, got {target.dtype}")
+    if ignore_index >= 0:
+        raise ValueError("cross_entropy: ignore_index is not supported for targets that are class probabilities")
+    classes = logs.shape[dim]
+    if label_smoothing > 0:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    product = logs * target if weight is None else logs * target * over_classes(weight, logs, dim)
+    if reduction == "none":
+        return -product.sum(dim)
+    rows = logs.array.size / classes if classes else 0
+    return -product.sum() / rows if reduction == "mean" else -product.sum()
+
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+    """loss = -w_t x_t, x log-probabilities: what :func:`cross_entropy` does after its log-softmax. Shapes as there."""
+    check_reduction("nll_loss", reduction, size_average, reduce)
+    return negative_likelihood("nll_loss", input, target, weight, ignore_index, reduction)
+
+
+def negative_likelihood(name, logs, target, weight, ignore_index, reduction):
+    dim = class_dim(name, logs)
+    check_classes(name, logs.shape, target, weight, ignore_index, dim)
+    ignored = target == ignore_index
+    kept = target.masked_fill(ignored, 0)
+    loss = -logs.gather(dim, kept.unsqueeze(dim)).squeeze(dim) if logs.shape[dim] else logs.sum(dim)
+    if weight is not None:
+        loss = loss * weight[kept]
+    loss = loss.masked_fill(ignored, 0.0)
+    if reduction == "mean":
+        return loss.sum() / total_weight(target, weight, ignore_index, loss.dtype)
+    return reduced(loss, reduction)
+
+
+def class_dim(name, input):
+    if input.ndim == 0:
+        raise ShapeError(f"{name}: the input needs a dimension of classes, its shape is ()")
+    return 0 if input.ndim == 1 else 1
+
+
+def check_classes(name, shape, target, weight, ignore_index, dim):
+    """Raises unless every target is a class, or ignored, and the shapes fit."""
+    classes = shape[dim]
+    if target.dtype.kind != "i":
+        raise DtypeError(f"{name}: expected classes as int64, not {target.dtype} of shape {target.shape} "
+                         f"for an input of shape {shape}")
+    if target.shape != shape[:dim] + shape[dim + 1:]:
+        raise ShapeError(f"{name}: the input {shape} needs a target of shape {shape[:dim] + shape[dim + 1:]}, "
+                         f"not {target.shape}")
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got "
+                         f"weight tensor of shape: {weight.shape}")
+    wrong = ((target.array < 0) | (target.array >= classes)) & (target.array != ignore_index)
+    if wrong.any():
+        raise IndexError(f"{name}: Target {target.array[wrong][0]} is out of bounds for {classes} classes")
+
+
+def total_weight(target, weight, ignore_index, dtype):
+    """The sum of the weights of all rows that count."""
+    kept = target.array[target.array != ignore_index]
+    total = len(kept) if weight is None else weight.array[kept].sum()
+    return record(np.asarray(total, dtype), (), None)
+
+
+def over_classes(weight, logs, dim):
+    """A weight (C,) in a shape that multiplies (N, C, d1, ...)."""
+    classes = logs.shape[dim]
+    if weight.shape != (classes,):
+        raise ShapeError(f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes "
+                         f"but got weight tensor of shape: {weight.shape}")
+    return weight.reshape([classes] + [1] * (logs.ndim - dim - 1))
+
+
+# ---- yes or no -------------------------------------------------------------------------------------------------------
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """loss = -w (t log x + (1 - t) log(1 - x)) for probabilities x, t in [0, 1]. Logarithms stop at -100.
+
+    Its gradient dx = dy w (x - t) / (x (1 - x)) does not stop there; its denominator is at least 1e-12.
+    """
+    check_reduction("binary_cross_entropy", reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ShapeError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
+                         "deprecated. Please ensure they have the same size.")
+    if not ((input.array >= 0) & (input.array <= 1)).all():
+        raise ValueError("binary_cross_entropy: all elements of input should be between 0 and 1")
+
+    def backward(y, dy):
+        dx = dy * (input - target) / ((1 - input) * input).clamp(min=1e-12)
+        dt = dy * ((-input).log1p() - input.log()) if target.requires_grad else None
+        return dx, dt
+
+    with no_grad():
+        yes, no = input.log().clamp(min=-100), (-input).log1p().clamp(min=-100)
+        out = (target - 1) * no - target * yes
+    loss = record(out, (input, target), backward, (input, target))
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
+                                     pos_weight=None):
+    """loss = -w (p t log s(x) + (1 - t) log(1 - s(x))), s the sigmoid, without overflow for any score x.
+
+    ``pos_weight`` p: the weight of a yes, broadcast over the last dimensions.
+    """
+    check_reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ShapeError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    logs = logsigmoid(input)
+    if pos_weight is not None:
+        logs = logs * ((pos_weight - 1) * target + 1)
+    loss = (1 - target) * input - logs                  # log(1 - s(x)) = log s(x) - x
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+def difference(input, target):
+    """input - target, with PyTorch's warning where one of them is broadcast."""
+    if target.shape != input.shape:
+        warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This "
+                      "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+                      stacklevel=3)
+    return input - target
+
+
+def weighted(input, loss, weight, reduction):
+    """The loss times a weight of the input's shape; "mean" divides by the sum of the weights."""
+    if weight is None:
+        return reduced(loss, reduction)
+    if weight.shape != input.shape:
+        raise ShapeError(f"Weights and input must have the same size: {weight.shape} and {input.shape}")
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """loss = w (x - t)^2."""
+    check_reduction("mse_loss", reduction, size_average, reduce)
+    d = difference(input, target)
+    return weighted(input, d * d, weight, reduction)
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """loss = w |x - t|."""
+    check_reduction("l1_loss", reduction, size_average, reduce)
+    return weighted(input, difference(input, target).abs(), weight, reduction)
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, with d = x - t (Girshick 2015)."""
+    check_reduction("smooth_l1_loss", reduction, size_average, reduce)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss does not support negative values for beta: {beta}")
+    d = difference(input, target)
+    size = d.abs()
+    loss = size if beta == 0 else where(size < beta, d * d * (0.5 / beta), size - 0.5 * beta)
+    return reduced(loss, reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """loss = d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = x - t (Huber 1964)."""
+    check_reduction("huber_loss", reduction)
+    if delta <= 0:
+        raise ValueError(f"huber_loss does not support non-positive values for delta: {delta}")
+    d = difference(input, target)
+    size = d.abs()
+    loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
+    if weight is not None and weight.shape != input.shape:
+        raise ShapeError(f"Weights and input must have the same size: {weight.shape} and {input.shape}")
+    return reduced(loss if weight is None else loss * weight, reduction)     # a plain mean, as in PyTorch
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """loss = t (log t - x) for log-probabilities x; with ``log_target`` t is given as a logarithm too.
+
+    "batchmean" divides the sum by the length of the first dimension, which is the mathematical definition.
+    """
+    check_reduction("kl_div", "sum" if reduction == "batchmean" else reduction, size_average, reduce)
+    if reduction == "mean":
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
+                      "divides only by the batch size, and aligns with the KL div math definition.", stacklevel=2)
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:                                               # t log t is 0 at t = 0
+        loss = target * target.masked_fill(target == 0, 1.0).log() - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0] if input.ndim else loss.sum()
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """loss = (log v + (x - t)^2 / v) / 2, with v = max(var, eps); with ``full`` plus log(2 pi) / 2.
+
+    ``var``: a number, or the shape of input with its last dimension, or any one, of length 1 or missing. The limit
+    ``eps`` is not seen by the gradient (Nix and Weigend 1994).
+    """
+    check_reduction("gaussian_nll_loss", reduction)
+    if isinstance(var, (int, float)):
+        var = record(np.full(input.shape, var, input.dtype), (), None)
+    if (var.array < 0).any():
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        different = [b for a, b in zip(input.shape, var.shape, strict=False) if a != b]
+        if var.shape == input.shape[:-1]:
+            var = var.unsqueeze(-1)
+        elif var.ndim != input.ndim or different != [1]:
+            raise ShapeError(f"var is of incorrect size: {var.shape} for an input of shape {input.shape}")
+    var = var + (var.clamp(min=eps) - var).detach()
+    loss = (var.log() + (input - target) ** 2 / var) * 0.5
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

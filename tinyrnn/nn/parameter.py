@@ -1,0 +1,37 @@
+"""Parameter: a tensor that a module trains; Buffer: one that it only keeps."""
+from tinyrnn.autograd.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that becomes a parameter of the module it is assigned to.
+
+    ``Parameter(data, requires_grad=True)`` lies on the memory of ``data`` and has no history. What is computed from a
+    parameter is a plain tensor. Without ``data`` it is empty.
+    """
+
+    def __init__(self, data=None, requires_grad=True):
+        place(self, data)
+        self.requires_grad = requires_grad
+
+    def __repr__(self):
+        return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module it is assigned to: state that is not trained.
+
+    It is saved in the ``state_dict`` unless ``persistent`` is False.
+    """
+
+    def __init__(self, data=None, *, persistent=True):
+        place(self, data)
+        self.persistent = persistent
+
+
+def place(tensor, data):
+    """Puts a new tensor on the memory of ``data``."""
+    if data is None:
+        return
+    if not isinstance(data, Tensor):
+        raise TypeError(f"{type(tensor).__name__}: expected a tensor, not {type(data).__name__}")
+    tensor.data = data

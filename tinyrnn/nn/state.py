@@ -1,0 +1,124 @@
+"""What a module holds, as a whole: saved to a dict of tensors, loaded from one, converted to another dtype."""
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.grad_mode import no_grad
+from tinyrnn.autograd.tensor import Tensor
+from tinyrnn.nn.parameter import Parameter
+
+NUMBERS = "fiub"                                    # kinds of dtype that have a real value
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names that only one of the two sides knew."""
+    missing_keys: list
+    unexpected_keys: list
+
+    def __repr__(self):
+        return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
+
+    __str__ = __repr__
+
+
+def persistent(module):
+    """(name, tensor) pairs of what is saved of one module without its children."""
+    for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+        if tensor is not None and name not in module._non_persistent_buffers_set:
+            yield name, tensor
+
+
+def places(module, prefix=""):
+    """(key, module, name, tensor) for all that is saved, a shared tensor under each of its names."""
+    for name, tensor in persistent(module):
+        yield prefix + name, module, name, tensor
+    for name, child in module._modules.items():
+        if child is not None:
+            yield from places(child, f"{prefix}{name}.")
+
+
+def collect(module, destination, prefix, keep_vars):
+    """Fills ``destination``; children add their own part, so that a subclass can override ``state_dict``."""
+    for name, tensor in persistent(module):
+        destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    for name, child in module._modules.items():
+        if child is not None:
+            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    return destination
+
+
+# ---- loading ---------------------------------------------------------------------------------------------------------
+
+def load(module, state_dict, strict, assign):
+    """Checks everything, then copies everything."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+    expected = list(places(module))
+    known = {key for key, *_ in expected}
+    missing = [key for key in dict.fromkeys(key for key, *_ in expected) if key not in state_dict] if strict else []
+    unexpected = [key for key in state_dict if key not in known] if strict else []
+    errors = []
+    if missing:
+        errors.append("Missing key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in missing)))
+    if unexpected:
+        errors.append("Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in unexpected)))
+    found = [(place, as_values(place, state_dict[place[0]], assign, errors)) for place in expected if place[0] in state_dict]
+    if errors:
+        raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
+            type(module).__name__, "\n\t".join(errors)))
+    for (key, owner, name, tensor), values in found:
+        put(owner, name, tensor, state_dict[key], values, assign)
+    return IncompatibleKeys(missing, unexpected)
+
+
+def as_values(place, given, assign, errors):
+    """The given values as an array that fits the place, or a line in ``errors``."""
+    key, _, _, tensor = place
+    if not isinstance(given, Tensor) and not hasattr(given, "__array__"):
+        errors.append(f'While copying the parameter named "{key}", expected Tensor or Tensor-like object from checkpoint '
+                      f"but received {type(given)}")
+        return None
+    values = given.array if isinstance(given, Tensor) else np.asarray(given)
+    if tensor.shape == () and values.shape == (1,):
+        values = values[0:1].reshape(())
+    if values.shape != tensor.shape:
+        errors.append(f"size mismatch for {key}: copying a param with shape {values.shape} from checkpoint, the shape in "
+                      f"current model is {tensor.shape}.")
+    elif values.dtype.kind not in NUMBERS or (assign and values.dtype.kind != tensor.dtype.kind):
+        errors.append(f'While copying the parameter named "{key}", its dtype {values.dtype} cannot become {tensor.dtype}')
+    return values
+
+
+def put(owner, name, tensor, given, values, assign):
+    if not assign:
+        with no_grad():
+            tensor.copy_(record(np.asarray(values, tensor.dtype), (), None))
+        return
+    new = given if isinstance(given, Tensor) else record(values, (), None)
+    if isinstance(tensor, Parameter):
+        new = new if isinstance(new, Parameter) else Parameter(new, requires_grad=False)
+        new.requires_grad = tensor.requires_grad
+    setattr(owner, name, new)
+
+
+# ---- converting ------------------------------------------------------------------------------------------------------
+
+def convert(module, dtype):
+    """Converts the float parameters (with their gradients) and buffers of a module and those below to ``dtype``."""
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
+    for owner in module.modules():
+        for p in owner._parameters.values():
+            if p is not None and p.dtype != dtype:
+                grad, p.grad = p.grad, None
+                p.data = cast(p, dtype)
+                p.grad = None if grad is None else cast(grad, dtype)
+        for name, buffer in owner._buffers.items():
+            if buffer is not None and buffer.dtype.kind == "f":
+                owner._buffers[name] = buffer if buffer.dtype == dtype else cast(buffer, dtype)
+
+
+def cast(tensor, dtype):
+    return record(tensor.array.astype(dtype), (), None)

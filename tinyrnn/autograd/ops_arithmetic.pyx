@@ -132,22 +132,22 @@ def mul(input, other):
 
 
 def div(input, other, *, rounding_mode=None):
-    """y = a / b.    da = dy / b,  db = -dy y / b
+    """y = a / b.    da = dy / b,  db = -dy (a / b) / b
 
     ``rounding_mode``: None, "floor", or "trunc" (toward zero); a rounded quotient has no gradient.
     """
     cdef Tensor a = operand("div", input, other), b = operand("div", other, input)
-    cdef bint b_wanted = b.requires
+    cdef Tensor kept_a
     if rounding_mode is not None:
         return rounded_quotient(a, b, rounding_mode)
     if not is_real(a.array):
         a, b = wrap(real(a)), wrap(real(b))
+    kept_a = a if b.requires else None
 
     def backward(y, dy):
         da = div(dy, b)
-        return da, neg(mul(da, y)) if b_wanted else None
-    return record(map_binary("div", &div_loops, a.array, b.array, False), (a, b), backward,
-                  (b, OUTPUT if b_wanted else None))
+        return da, None if kept_a is None else neg(mul(da, div(kept_a, b)))
+    return record(map_binary("div", &div_loops, a.array, b.array, False), (a, b), backward, (b, kept_a))
 
 
 def rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):

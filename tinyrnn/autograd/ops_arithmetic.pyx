@@ -4,7 +4,9 @@ The first operations to read. Each is one function: the docstring says what it c
 says the same again in code, and ``record`` writes it down together with the tensors whose values backward reads.
 Gradients of broadcast operands need no care here: the backward pass sums them.
 """
-from numpy cimport NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray,
+)
 
 from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record
@@ -46,6 +48,8 @@ cdef Tensor operand(str name, object a, object other):
 
 cdef Tensor number(str name, object a, object other):
     """A Python number, NumPy scalar or array as a tensor beside ``other``."""
+    if (type(a) is float or type(a) is int) and isinstance(other, Tensor) and is_real((<Tensor> other).array):
+        return scalar(a, PyArray_TYPE((<Tensor> other).array))
     if isinstance(a, (np.ndarray, list, tuple)):
         return operand(name, wrap(np.asarray(a)), other)
     if not isinstance(other, Tensor):
@@ -56,6 +60,15 @@ cdef Tensor number(str name, object a, object other):
     else:
         kind(name, a)
     return wrap(np.asarray(a, dtype))
+
+
+cdef Tensor scalar(double value, int type_num):
+    cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)
+    if type_num == NPY_FLOAT:
+        (<float*> PyArray_DATA(y))[0] = <float> value
+    else:
+        (<double*> PyArray_DATA(y))[0] = value
+    return wrap(y)
 
 
 cdef object kind(str name, object a):

@@ -102,7 +102,7 @@ def check_inputs(inputs):
     for x in wanted:
         if x.dtype != np.float64:
             warnings.warn(f"gradcheck: an input of shape {x.shape} is {x.dtype}; only float64 is precise enough", stacklevel=3)
-        if 0 in np.asarray(x.array.strides)[np.asarray(x.shape) > 1]:
+        if x.array.size and any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.shape)):
             raise RuntimeError(f"gradcheck: an input of shape {x.shape} has elements that share memory; use x.contiguous()")
 
 
@@ -179,7 +179,7 @@ def differences(func, inputs, x, keep, eps):
 
 def evaluate(func, inputs, keep):
     """The outputs as flat arrays. Recording stays on: the function may itself ask for gradients."""
-    mode = swap_mode(RECORDING)
+    mode = swap_mode(1)
     try:
         outputs = float_outputs(func, inputs)
         return [outputs[k].array.astype(np.float64).reshape(-1) for k in keep]

@@ -23,6 +23,8 @@ import numpy as np
 from tinyrnn.autograd.engine import before, output_of, overwrite, record, record_many
 from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
 
+RECORDING = 1
+
 
 class Context:
     """What ``forward`` notes for ``backward``: ``ctx``. Attributes of any name may be set on it."""

@@ -4,7 +4,9 @@ The first operations to read. Each is one function: the docstring says what it c
 says the same again in code, and ``record`` writes it down together with the tensors whose values backward reads.
 Gradients of broadcast operands need no care here: the backward pass sums them.
 """
-from numpy cimport NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray,
+)
 
 from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record
@@ -46,6 +48,8 @@ cdef Tensor operand(str name, object a, object other):
 
 cdef Tensor number(str name, object a, object other):
     """A Python number, NumPy scalar or array as a tensor beside ``other``."""
+    if (type(a) is float or type(a) is int) and isinstance(other, Tensor) and is_real((<Tensor> other).array):
+        return scalar(a, PyArray_TYPE((<Tensor> other).array))
     if isinstance(a, (np.ndarray, list, tuple)):
         return operand(name, wrap(np.asarray(a)), other)
     if not isinstance(other, Tensor):
@@ -56,6 +60,15 @@ cdef Tensor number(str name, object a, object other):
     else:
         kind(name, a)
     return wrap(np.asarray(a, dtype))
+
+
+cdef Tensor scalar(double value, int type_num):
+    cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)
+    if type_num == NPY_FLOAT:
+        (<float*> PyArray_DATA(y))[0] = <float> value
+    else:
+        (<double*> PyArray_DATA(y))[0] = value
+    return wrap(y)
 
 
 cdef object kind(str name, object a):
@@ -132,22 +145,22 @@ def mul(input, other):
 
 
 def div(input, other, *, rounding_mode=None):
-    """y = a / b.    da = dy / b,  db = -dy y / b
+    """y = a / b.    da = dy / b,  db = -dy (a / b) / b
 
     ``rounding_mode``: None, "floor", or "trunc" (toward zero); a rounded quotient has no gradient.
     """
     cdef Tensor a = operand("div", input, other), b = operand("div", other, input)
-    cdef bint b_wanted = b.requires
+    cdef Tensor kept_a
     if rounding_mode is not None:
         return rounded_quotient(a, b, rounding_mode)
     if not is_real(a.array):
         a, b = wrap(real(a)), wrap(real(b))
+    kept_a = a if b.requires else None
 
     def backward(y, dy):
         da = div(dy, b)
-        return da, neg(mul(da, y)) if b_wanted else None
-    return record(map_binary("div", &div_loops, a.array, b.array, False), (a, b), backward,
-                  (b, OUTPUT if b_wanted else None))
+        return da, None if kept_a is None else neg(mul(da, div(kept_a, b)))
+    return record(map_binary("div", &div_loops, a.array, b.array, False), (a, b), backward, (b, kept_a))
 
 
 def rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):

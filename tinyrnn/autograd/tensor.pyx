@@ -116,7 +116,7 @@ cdef class Tensor:
         if len(data) == 1 and not isinstance(data[0], int):
             self.array = np.array(data[0].array if isinstance(data[0], Tensor) else data[0], np.float32, order="C")
         else:
-            self.array = np.empty(data, np.float32)
+            self.array = np.empty(data or 0, np.float32)
 
     # ---- what it is ----
 

@@ -108,6 +108,8 @@ def is_tensor(obj):
 
 def sizes_of(operation, size):
     """The shape from ``(2, 3)`` or ``((2, 3),)``."""
+    if not size:
+        raise TypeError(f"{operation}: expected a size; () is the shape of a single number")
     sizes = size[0] if len(size) == 1 and not hasattr(size[0], "__index__") else size
     sizes = tuple(map(operator.index, sizes))
     if any(n < 0 for n in sizes):

@@ -13,11 +13,13 @@ SUPPORTED = (float32, float64, int64, bool)
 
 
 def as_dtype(operation, dtype):
-    """``dtype`` as one of the four; Python's float, int and bool stand for float64, int64 and bool."""
+    """``dtype`` as one of the four, or None as it is; Python's float, int and bool stand for float64, int64 and bool."""
+    if dtype is None:
+        return None
     try:
-        result = None if dtype is None else np.dtype(dtype)
+        result = np.dtype(dtype)
     except TypeError:
         result = None
-    if result not in SUPPORTED:
+    if result is None or result not in SUPPORTED:           # to NumPy, None == float64
         raise DtypeError(f"{operation}: the dtype must be float32, float64, int64 or bool, not {dtype!r}")
     return result

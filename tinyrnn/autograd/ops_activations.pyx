@@ -92,7 +92,7 @@ def leaky_relu(Tensor input not None, double negative_slope=0.01, bint inplace=F
         return leaky_relu_(input, negative_slope)
 
     def backward(y, dy):
-        return dy.where(input > 0, dy * negative_slope)
+        return dy * input.new_full(input.shape, negative_slope).masked_fill(input > 0, 1)
     return record(map_binary("leaky_relu", &leaky_relu_loops, x.array, operand("leaky_relu", negative_slope, x).array,
                              False), (input,), backward, (input,))
 
@@ -104,7 +104,7 @@ def elu(Tensor input not None, double alpha=1.0, bint inplace=False):
         return elu_(input, alpha)
 
     def backward(y, dy):
-        return dy.where(input > 0, dy * (input.clamp(max=0).exp() * alpha))
+        return dy * (input.clamp(max=0).exp() * alpha).masked_fill(input > 0, 1)
     return record(map_binary("elu", &elu_loops, x.array, operand("elu", alpha, x).array, False), (input,), backward,
                   (input,))
 
@@ -116,9 +116,9 @@ def softplus(Tensor input not None, double beta=1.0, double threshold=20.0):
 
     def backward(y, dy):
         z = input * beta
-        return dy.where(z > threshold, dy * sigmoid(z))
+        return dy * sigmoid(z).masked_fill(z > threshold, 1)
     out = wrap(map_binary("softplus", &softplus_loops, z.array, limit.array, False))
-    return record(out if beta == 1 else x.where(z > limit, out / beta), (input,), backward, (input,))
+    return record(out if beta == 1 else out / beta, (input,), backward, (input,))
 
 
 # ---- gates on their own input ----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ cdef Tensor operand(str name, object a, object other):
     elif is_real(x.array):
         return x
     else:
-        dtype = np.result_type(x.array.dtype, kind(name, other))
+        dtype = beside(x.array.dtype, kind(name, other))
     return x if x.array.dtype == dtype else wrap(x.array.astype(dtype))
 
 
@@ -56,7 +56,7 @@ cdef Tensor number(str name, object a, object other):
         raise TypeError(f"{name}: one of the two must be a tensor, not {type(a).__name__} and {type(other).__name__}")
     dtype = other.dtype
     if not is_real((<Tensor> other).array):
-        dtype = np.result_type(dtype, kind(name, a))
+        dtype = beside(dtype, kind(name, a))
     else:
         kind(name, a)
     return wrap(np.asarray(a, dtype))
@@ -69,6 +69,11 @@ cdef Tensor scalar(double value, int type_num):
     else:
         (<double*> PyArray_DATA(y))[0] = value
     return wrap(y)
+
+
+cdef object beside(object dtype, object kind):
+    """The dtype of integers or truth values and a number: any float makes float32 of them."""
+    return FLOAT32 if kind is FLOAT32 else np.result_type(dtype, kind)
 
 
 cdef object kind(str name, object a):

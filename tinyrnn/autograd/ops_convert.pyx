@@ -11,7 +11,7 @@ import copy as copying
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.device import CPU
 from tinyrnn.autograd.device import device as Device
 
@@ -129,12 +129,12 @@ def requires_grad_(Tensor self not None, requires_grad=True):
 
 
 def device(Tensor self not None):
-    """Where it is: device('cpu')."""
+    """Where it is: device("cpu")."""
     return CPU
 
 
 def is_cuda(Tensor self not None):
-    """False."""
+    """False: there is only the CPU."""
     return False
 
 
@@ -143,7 +143,7 @@ def is_cuda(Tensor self not None):
 def item(Tensor input not None):
     """The one element as a Python number."""
     if input.array.size != 1:
-        raise RuntimeError(f"item: only one element can become a Python number, not a tensor of shape {input.shape}")
+        raise ShapeError(f"item: only one element can become a Python number, not a tensor of shape {input.shape}")
     return input.array.item()
 
 

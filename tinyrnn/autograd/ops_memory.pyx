@@ -39,20 +39,6 @@ def detach_(Tensor self not None):
     return self
 
 
-def item(Tensor self not None):
-    """The one element as a Python number."""
-    if PyArray_SIZE(self.array) != 1:
-        raise ValueError(f"item: only one element can become a Python number, not a tensor of shape {self.shape}")
-    return self.array.item()
-
-
-def as_index(Tensor self not None):
-    """The one integer or truth value as a Python int, for lists and slices."""
-    if PyArray_SIZE(self.array) != 1 or self.array.dtype.kind not in "bi":
-        raise TypeError(f"index: only one integer can be an index, not a {self.dtype} tensor of shape {self.shape}")
-    return int(self.array.item())
-
-
 def size(Tensor self not None, dim=None):
     """The shape, or the length of one dimension."""
     cdef int d

@@ -34,7 +34,7 @@ cdef Tensor pick(Tensor x, ndarray index, int dim):
     cdef ndarray source, y
     cdef Py_ssize_t n = PyArray_DIMS(x.array)[dim] if PyArray_NDIM(x.array) else 1
     if PyArray_NDIM(x.array) == 0:
-        return x.reshape(index.shape)
+        return x.reshape(shape_of(index))
     if not is_real(x.array):
         return wrap(np.take_along_axis(x.array, index, dim))
     source, index = by_rows("pick", x.array, dim, True, &rows), contiguous(index)
@@ -53,7 +53,7 @@ cdef Tensor place(Tensor x, ndarray index, int dim, Py_ssize_t size):
     cdef Rows rows
     cdef ndarray source, y
     if PyArray_NDIM(x.array) == 0:
-        return x.reshape(index.shape)
+        return x.reshape(shape_of(index))
     source, index = contiguous(x.array), contiguous(index)
     shape = shape_of(source)
     y = np.zeros(shape[:dim] + (size,) + shape[dim + 1:], source.dtype)

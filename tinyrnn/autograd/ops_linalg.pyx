@@ -219,7 +219,7 @@ def linear(Tensor input not None, Tensor weight not None, Tensor bias=None):
         same_dtype("linear", x, bias)
         if bias.shape != weight.shape[:1]:
             raise ShapeError(f"linear: a bias of {bias.shape} beside a weight of {weight.shape}")
-    y = multiply(x.array if x.ndim > 1 else x.array[None], weight.array.T)
+    y = multiply(x.array if x.ndim > 1 else x.array.reshape(1, -1), weight.array.T)
     if x.ndim == 1:
         y = y[0]
     if bias is not None:

@@ -43,9 +43,9 @@ cdef ndarray fold_whole(object ufunc, ndarray x, Rows* rows):
     return ufunc.reduce(x.reshape(rows.outer, rows.n, rows.inner), axis=1, dtype=np.int64).reshape(shape)
 
 
-cdef Tensor constant(ndarray array, Tensor like):
+cdef Tensor constant(object truth, Tensor like):
     """0 and 1 for truth values, in the dtype of a gradient."""
-    return wrap(array.astype(like.array.dtype))
+    return wrap(np.asarray(truth, like.array.dtype))
 
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def var_mean(Tensor input not None, dim=None, unbiased=None, keepdim=False, *, c
 
 cdef Tensor over(Tensor dy, Tensor y):
     """dy / y, and 0 where y = 0."""
-    zero = y.array == 0
+    zero = np.asarray(y.array == 0)
     if not zero.any():
         return dy / y
     return dy * constant(~zero, y) / (y + constant(zero, y))
@@ -205,10 +205,10 @@ def norm(Tensor input not None, p="fro", dim=None, keepdim=False, dtype=None):
     floats_only("norm", input)
     x = by_rows("norm", input.array, dim, keepdim, &rows)
     y, kept = norm_of(x, p, &rows), kept_shape(&rows)
-    if p == 0:
-        return wrap(y)
 
     def backward(y, dy):
+        if p == 0:
+            return None
         y, dy = y.reshape(kept), dy.reshape(kept)
         if p == 2:
             return input * over(dy, y)
@@ -242,7 +242,7 @@ cdef ndarray norm_of(ndarray x, double p, Rows* rows):
     return (<Tensor> (wrap(y) ** wrap(exponent))).array
 
 
-cdef Tensor shared(Tensor dy, ndarray mask, tuple kept):
+cdef Tensor shared(Tensor dy, object mask, tuple kept):
     """dy shared evenly among the elements of each row that the mask marks."""
     cdef tuple dims = tuple([i for i in range(len(kept)) if kept[i] == 1])
     cdef Tensor mark = constant(mask, dy)

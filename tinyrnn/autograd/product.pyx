@@ -11,9 +11,14 @@ import_array()
 cdef ndarray multiply(ndarray a, ndarray b):
     """(..., M, K) times (..., K, N) gives (..., M, N); the leading dimensions broadcast.
 
-    One dtype, shapes that fit: the caller has seen to both. NumPy's ``dot`` does it, one matrix at a time: unlike its
-    ``matmul`` it does not warn about inf and NaN.
+    One dtype, shapes that fit: the caller has seen to both. NumPy's ``dot`` does it, one matrix at a time. It would warn
+    about inf and NaN, which are results like any other here.
     """
+    with np.errstate(all="ignore"):
+        return products(a, b)
+
+
+cdef ndarray products(ndarray a, ndarray b):
     cdef Py_ssize_t m, n, k, i, rows = 1
     if PyArray_NDIM(a) == 2 and PyArray_NDIM(b) == 2:
         return PyArray_MatrixProduct(a, b)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from autograd.helpers_reduce import check, leaf, normal
+
+from tinyrnn.autograd import ops_linalg as ops
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
+
+SHAPES = [
+    ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((1, 1), (1, 1)), ((17, 33), (33, 16)),
+    ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)), ((2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,)),
+    ((6, 1, 2, 3), (5, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((2, 5, 2, 3), (3, 4)), ((2, 5, 2, 3), (2, 5, 3, 1)),
+    ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((2, 3), (3, 0)), ((0,), (0,)), ((5, 2, 0), (0, 4)), ((0, 2, 3), (3, 4)),
+    ((0, 2, 3), (0, 3, 4)), ((5, 2, 0), (5, 0, 4)),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), SHAPES, ids=str)
+def test_matmul(a, b):
+    check(lambda a, b: a @ b, lambda a, b: a @ b, normal(*a), normal(*b, seed=1))
+
+
+def test_matmul_of_views():
+    for op in (lambda a, b: a.transpose(0, 1) @ b.transpose(0, 1), lambda a, b: a.transpose(0, 1) @ b.transpose(0, 1)):
+        check(op, op, normal(3, 2), normal(4, 3))
+    for op in (lambda a, b: a.transpose(1, 2) @ b.transpose(1, 2).expand(5, 3, 4),):
+        check(op, op, normal(5, 3, 2), normal(1, 4, 3))
+
+
+def test_only_the_wanted_gradient_is_computed():
+    a, b = leaf(normal(2, 3)), leaf(normal(3, 4), False)
+    (a @ b).sum().backward()
+    np.testing.assert_allclose(a.grad.array, np.ones((2, 4)) @ b.array.T)
+    assert b.grad is None
+
+
+@pytest.mark.parametrize("name, shapes", [
+    ("mm", [(2, 3), (3, 4)]), ("bmm", [(5, 2, 3), (5, 3, 4)]), ("mv", [(2, 3), (3,)]), ("dot", [(3,), (3,)]),
+    ("outer", [(3,), (4,)]), ("inner", [(3,), (3,)]), ("inner", [(2, 3), (4, 5, 3)]), ("inner", [(), (4, 3)]),
+])
+def test_two_operands(name, shapes):
+    check(lambda a, b: getattr(ops, name)(a, b), lambda a, b: getattr(torch, name)(a, b),
+          *[normal(*s, seed=i) for i, s in enumerate(shapes)])
+
+
+@pytest.mark.parametrize("name, shapes", [
+    ("addmm", [(2, 4), (2, 3), (3, 4)]), ("addmm", [(4,), (2, 3), (3, 4)]), ("addmv", [(2,), (2, 3), (3,)]),
+    ("baddbmm", [(5, 2, 4), (5, 2, 3), (5, 3, 4)]), ("baddbmm", [(4,), (5, 2, 3), (5, 3, 4)]),
+])
+@pytest.mark.parametrize("kwargs", [{}, {"beta": 0.5, "alpha": -2}, {"beta": 0}], ids=str)
+def test_product_and_sum(name, shapes, kwargs):
+    arrays = [normal(*s, seed=i) for i, s in enumerate(shapes)]
+    check(lambda *x: getattr(ops, name)(*x, **kwargs), lambda *x: getattr(torch, name)(*x, **kwargs), *arrays)
+    if kwargs == {"beta": 0}:
+        arrays[0][...] = np.nan
+        assert np.isfinite(getattr(ops, name)(*map(leaf, arrays), beta=0).array).all()
+
+
+@pytest.mark.parametrize("x", [(3,), (1, 3), (17, 3), (2, 5, 3), (0, 3), (2, 0, 3)], ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+def test_linear(x, bias):
+    check(ops.linear, F.linear, normal(*x), normal(4, 3, seed=1), *[normal(4, seed=2)] * bias)
+
+
+def test_linear_with_a_vector_and_nothing_to_sum():
+    check(ops.linear, F.linear, normal(2, 3), normal(3))
+    check(ops.linear, F.linear, normal(2, 0), normal(4, 0), normal(4))
+
+
+def test_bilinear():
+    check(ops.bilinear, F.bilinear, normal(6, 3), normal(6, 2, seed=1), normal(4, 3, 2, seed=2), normal(4, seed=3))
+    check(ops.bilinear, F.bilinear, normal(2, 5, 3), normal(2, 5, 2, seed=1), normal(4, 3, 2, seed=2))
+
+
+def test_inf_and_nan_without_warnings():
+    a, b = np.array([[np.inf, 0], [np.nan, 1]]), np.array([[-np.inf, 0], [1e308, 1e308]])
+    for x, y in ((a, b), (np.stack([a, b]), np.stack([b, a]))):
+        np.testing.assert_array_equal((leaf(x) @ leaf(y)).array, (torch.tensor(x) @ torch.tensor(y)).numpy())
+    y = ops.linear(leaf(a), leaf(b), leaf(np.array([-np.inf, np.inf])))
+    np.testing.assert_array_equal(y.array, F.linear(*map(torch.tensor, (a, b, [-np.inf, np.inf]))).numpy())
+
+
+def test_integers():
+    a, b = np.arange(6).reshape(2, 3), np.arange(24).reshape(2, 3, 4)
+    y = leaf(a) @ leaf(b)
+    assert y.dtype == np.int64 and y.array.tolist() == (torch.tensor(a) @ torch.tensor(b)).tolist()
+    y = ops.linear(leaf(a), leaf(a), leaf(a[:, 0]))
+    assert y.array.tolist() == F.linear(*map(torch.tensor, (a, a, a[:, 0]))).tolist()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda x: x(32, 10) @ x(12, 64), r"matmul: \(32, 10\) @ \(12, 64\)"),
+    (lambda x: x(3) @ x(4), r"matmul: \(3,\) @ \(4,\)"),
+    (lambda x: x(3) @ x(4, 3), r"matmul: \(3,\) @ \(4, 3\)"),
+    (lambda x: x(2, 2, 3) @ x(3, 3, 4), r"matmul: \(2, 2, 3\) @ \(3, 3, 4\)"),
+    (lambda x: x() @ x(3), r"matmul: \(\) @ \(3,\): both need at least one dimension"),
+    (lambda x: ops.mm(x(2, 3), x(3)), r"mm: \(2, 3\) @ \(3,\)"),
+    (lambda x: ops.bmm(x(1, 2, 3), x(5, 3, 4)), r"bmm: \(1, 2, 3\) @ \(5, 3, 4\)"),
+    (lambda x: ops.mv(x(2, 3), x(2)), r"mv: \(2, 3\) @ \(2,\)"),
+    (lambda x: ops.dot(x(2), x(3)), r"dot: \(2,\) @ \(3,\)"),
+    (lambda x: ops.inner(x(2), x(3)), r"inner: \(2,\) and \(3,\)"),
+    (lambda x: ops.outer(x(2, 1), x(3)), r"outer: expected two vectors, not \(2, 1\) and \(3,\)"),
+    (lambda x: ops.addmm(x(3, 4), x(2, 3), x(3, 4)), r"addmm: \(3, 4\) cannot be broadcast to the product's \(2, 4\)"),
+    (lambda x: ops.addmm(x(5, 2, 4), x(2, 3), x(3, 4)), "addmm: .* cannot be broadcast"),
+    (lambda x: ops.linear(x(2, 3), x(4, 5)), r"linear: \(2, 3\) with a weight of \(4, 5\)"),
+    (lambda x: ops.linear(x(2, 3), x(4, 3), x(3)), r"linear: a bias of \(3,\) beside a weight of \(4, 3\)"),
+    (lambda x: ops.bilinear(x(2, 3), x(2, 4), x(5, 3, 3)), r"bilinear: \(2, 3\) and \(2, 4\) with a weight of \(5, 3, 3\)"),
+])
+def test_shapes_that_do_not_fit(call, message):
+    with pytest.raises(ShapeError, match=message):
+        call(lambda *shape: leaf(normal(*shape)))
+
+
+@pytest.mark.parametrize("call", [lambda a, b: a @ b, lambda a, b: ops.linear(a, b), lambda a, b: ops.mm(a, b)])
+def test_dtypes_that_do_not_mix(call):
+    x = normal(3, 3)
+    for a, b in ((x, x.astype(np.float32)), (x, x.astype(int)), (x > 0, x > 0)):
+        with pytest.raises(DtypeError):
+            call(leaf(a), leaf(b))

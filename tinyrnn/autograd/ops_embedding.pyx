@@ -2,7 +2,7 @@
 from numpy cimport NPY_INT64, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
 
 from tinyrnn.autograd.arrays cimport shape_of
-from tinyrnn.autograd.engine cimport before, record
+from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport sum_at
 from tinyrnn.autograd.tensor cimport Tensor, changed, wrap
 
@@ -29,8 +29,9 @@ def embedding(Tensor input not None, Tensor weight not None, padding_idx=None, m
               scale_grad_by_freq=False, sparse=False):
     """y[...] = weight[input[...]].    dweight = dy added to those rows
 
-    ``padding_idx``: a row that gets no gradient. ``max_norm``: rows used here that are longer (in the norm ``norm_type``)
-    are first scaled down to it, in place. ``scale_grad_by_freq``: divide dy by how often its row occurs in ``input``.
+    ``padding_idx``: a row that gets no gradient. ``max_norm``: rows used here that are longer (in the norm
+    ``norm_type``) are first scaled down to it, in place. ``scale_grad_by_freq``: dy is divided by how often its row
+    occurs in ``input``.
     """
     cdef ndarray index
     cdef Py_ssize_t rows, padding = -1

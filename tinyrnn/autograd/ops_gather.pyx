@@ -33,6 +33,8 @@ cdef Tensor mask_of(str name, object mask):
 
 
 cdef tuple joint_shape(str name, tuple a, tuple b):
+    if a == b or not b:
+        return a
     try:
         return np.broadcast_shapes(a, b)
     except ValueError:
@@ -66,8 +68,7 @@ def masked_fill(Tensor input not None, mask, value):
     if PyArray_NDIM(v.array):
         raise ShapeError(f"masked_fill: expected one value, not {v.shape}")
     shape = joint_shape("masked_fill", shape_of(input.array), shape_of(m.array))
-    out = np.empty(shape, input.array.dtype)
-    np.copyto(out, input.array)
+    out = input.array.copy() if shape == shape_of(input.array) else np.broadcast_to(input.array, shape).copy()
     np.copyto(out, v.array, where=m.array)
 
     def backward(y, dy):

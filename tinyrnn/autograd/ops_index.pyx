@@ -16,7 +16,7 @@ from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
 from tinyrnn.autograd.ops_memory cimport cast, fitted, value_of
 from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, version_of, wrap
-from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64
+from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside
 
 import numpy as np
 
@@ -75,6 +75,11 @@ cdef object item_of(object i):
     return a.astype(INT64, copy=False) if a.ndim else int(a)
 
 
+cdef bint leading(Tensor index, Tensor x) noexcept:
+    """Whether the index is the usual one, a tensor of integers for the first dimension."""
+    return PyArray_TYPE(index.array) == NPY_INT64 and PyArray_NDIM(index.array) > 0 and PyArray_NDIM(x.array) > 0
+
+
 cdef tuple parse(Tensor x, object index):
     """(the part of the index that gives a view, for each dimension of that view None or an array of int64)."""
     cdef list items = [item_of(i) for i in (index if isinstance(index, tuple) else (index,))], views = [], arrays = []
@@ -116,13 +121,16 @@ cdef list positions(ndarray mask, Tensor x, int dim):
 cdef ndarray in_range(str name, ndarray index, Tensor x, int dim):
     """Indices of a dimension of x, all inside it, counted from the front."""
     cdef Py_ssize_t n = PyArray_DIMS(x.array)[dim] if PyArray_NDIM(x.array) else 1
-    cdef int64_t low, high
-    if PyArray_SIZE(index) == 0:
+    cdef Py_ssize_t count = PyArray_SIZE(index), bad
+    cdef int64_t* numbers
+    index = contiguous(index)
+    numbers = <int64_t*> PyArray_DATA(index)
+    if first_outside(numbers, count, 0, n) == count:
         return index
-    low, high = index.min(), index.max()
-    if low < -n or high >= n:
-        raise IndexError(f"{name}: {low if low < -n else high} is out of range for dimension {dim} of shape {x.shape}")
-    return index if low >= 0 else np.where(index < 0, index + n, index)
+    bad = first_outside(numbers, count, -n, n)
+    if bad < count:
+        raise IndexError(f"{name}: {numbers[bad]} is out of range for dimension {dim} of shape {x.shape}")
+    return np.where(index < 0, index + n, index)
 
 
 def complain(Tensor x, tuple index):
@@ -146,6 +154,8 @@ def getitem(Tensor input not None, index):
     """
     cdef tuple views = views_alone(index)
     if views is None:
+        if isinstance(index, Tensor) and leading(index, input):
+            return take_at("getitem", input, [in_range("index", (<Tensor> index).array, input, 0)])
         views, arrays = parse(input, index)
         if any([i is not ALL for i in views]) or not indexed(arrays):
             input = getitem(input, views)
@@ -206,8 +216,7 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
     cdef list kept
     cdef ndarray out
     try:
-        out = x.array.take(arrays[0], 0) if indexed(arrays) == [0] \
-            else x.array[key(arrays)]
+        out = x.array.take(arrays[0], 0) if indexed(arrays) == [0] else x.array[key(arrays)]
     except IndexError:
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None

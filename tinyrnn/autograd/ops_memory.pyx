@@ -50,6 +50,8 @@ cdef Tensor value_of(str name, object value, Tensor x):
     cdef object a
     if isinstance(value, Tensor):
         return value
+    if type(value) is int or (type(value) is float and is_real(x.array)):
+        return wrap(np.asarray(value, x.array.dtype))
     a = np.asarray(value)
     if a.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, not {type(value).__name__} of dtype {a.dtype}")

@@ -43,7 +43,7 @@ def test_detach_in_place():
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (4, 1, 5)])
 def test_layout(shape):
     x, t = pair(values(*shape, dtype="float32"))
-    for y, u in [(x, t), (x.T, t.permute(*range(t.ndim - 1, -1, -1)))]:
+    for y, u in [(x, t), (x.T, t.permute(tuple(range(t.ndim))[::-1]))]:
         assert y.size() == tuple(u.size())
         assert y.dim() == u.dim()
         assert y.numel() == y.nelement() == u.numel()

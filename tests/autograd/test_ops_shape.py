@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +22,7 @@ VIEWS = {
     "flatten empty": ((2, 0, 3), lambda x: x.flatten(1)),
     "unflatten": ((2, 12), lambda x: x.unflatten(1, (3, -1))),
     "unflatten front": ((6, 2), lambda x: x.unflatten(-2, (2, 3))),
-    "ravel": ((2, 3), lambda x: x.t().ravel()),
+    "ravel": ((2, 3), lambda x: x.ravel()),
     "transpose": ((2, 3, 4), lambda x: x.transpose(0, -1)),
     "transpose 0-d": ((), lambda x: x.transpose(0, -1)),
     "swapaxes": ((2, 3, 4), lambda x: x.swapaxes(1, 2)),
@@ -103,7 +102,7 @@ CHANGES = {
     "filled": lambda y, w: y.diagonal().fill_(w[0, 0]),
     "the chain": lambda y, w: y.unsqueeze(0).transpose(1, 2)[0, 1:].view(3, 3).squeeze().mul_(w[1:]),
     "three times": lambda y, w: [y.view(-1)[k : k + 5].mul_(w.reshape(-1)[k : k + 5]) for k in (0, 2, 4)],
-    "itself": lambda y, w: y[0].copy_(y[1] * y[2]),
+    "itself": lambda y, w: y[0].copy_(y[1] + 2 * y[2]),
     "reshape": lambda y, w: y.reshape(4, 3)[0].mul_(w[0]),
     "swapped dims": lambda y, w: y.permute(1, 0).flatten(0).mul_(2.0),
 }
@@ -118,10 +117,7 @@ def test_changes_through_views(name):
         CHANGES[name](y, w)
         return y * y, early * 2, sibling * sibling, y[0] * 3
 
-    if name == "three times":
-        check(operation, values(3, 4), values(4, 3, seed=1))
-    else:
-        check(operation, values(3, 4), values(4, 3, seed=1))
+    check(operation, values(3, 4), values(4, 3, seed=1))
 
 
 def test_changes_of_base_then_view_then_base():
@@ -138,19 +134,17 @@ def test_changes_of_base_then_view_then_base():
 
 
 def test_pieces_of_a_split_can_be_written_to():
-    x = tensor(values(4, 3), True)
-    y = x * 1
-    a, b = y.chunk(2)
-    a.mul_(b)
-    (y * y).sum().backward()
-
-    def by_narrow(t):
-        y = t * 1
-        y.narrow(0, 0, 2).mul_(y.narrow(0, 2, 2))
-        return (y * y).sum()
-
-    t = torch.from_numpy(values(4, 3)).requires_grad_()
-    by_narrow(t).backward()
+    """PyTorch refuses this; the same with narrow is what it must give."""
+    x, t = pair(values(4, 3))
+    x.requires_grad = t.requires_grad = True
+    y, u = x * 1, t * 1
+    pieces = y.chunk(2)
+    pieces[0].add_(pieces[1] * 3)
+    pieces[1].mul_(2)
+    u.narrow(0, 0, 2).add_(u.narrow(0, 2, 2) * 3)
+    u.narrow(0, 2, 2).mul_(2)
+    (y * y * pieces[0][0]).sum().backward()
+    (u * u * u[0]).sum().backward()
     same(x.grad, t.grad)
 
 
@@ -164,9 +158,7 @@ def test_leaf_is_not_changed_through_a_view():
 
 def test_expanded_and_read_only_tensors_are_not_written_to():
     x = tensor(values(1, 3))
-    for y in (x.expand(2, 3), x.expand(2, 3).t(), x.expand(2, 1, 3)[1:]):
-        if 1 in y.shape[:1]:
-            continue
+    for y in (x.expand(2, 3), x.expand(2, 3).t(), x.expand(4, 1, 3)[1:, 0]):
         with pytest.raises(RuntimeError, match="several places"):
             y.mul_(2)
         with pytest.raises(RuntimeError, match="several places"):
@@ -234,22 +226,16 @@ def test_chains_of_views(data):
         a, b = data.draw(st.integers(-u.ndim, u.ndim - 1)), data.draw(st.integers(-u.ndim, u.ndim - 1))
         start = data.draw(st.integers(0, u.shape[a]))
         n = data.draw(st.integers(0, u.shape[a] - start))
-        step = data.draw(st.sampled_from(["transpose", "narrow", "unsqueeze", "flatten", "diagonal", "squeeze"]))
-        y, u = {
+        steps = {
             "transpose": lambda z, a=a, b=b: z.transpose(a, b),
             "narrow": lambda z, a=a, start=start, n=n: z.narrow(a, start, n),
             "unsqueeze": lambda z, a=a: z.unsqueeze(a),
             "flatten": lambda z: z.flatten(1),
             "diagonal": lambda z, a=a, b=b: z if a % z.ndim == b % z.ndim else z.diagonal(0, a, b),
-            "squeeze": lambda z, a=a: z.squeeze(a) if z.ndim > 1 else z,
-        }[step](y), {
-            "transpose": lambda z, a=a, b=b: z.transpose(a, b),
-            "narrow": lambda z, a=a, start=start, n=n: z.narrow(a, start, n),
-            "unsqueeze": lambda z, a=a: z.unsqueeze(a),
-            "flatten": lambda z: z.flatten(1),
-            "diagonal": lambda z, a=a, b=b: z if a % z.ndim == b % z.ndim else z.diagonal(0, a, b),
-            "squeeze": lambda z, a=a: z.squeeze(a) if z.ndim > 1 else z,
-        }[step](u)
+            "squeeze": lambda z, a=a: z.squeeze(a),
+        }
+        step = steps[data.draw(st.sampled_from(sorted(steps)))]
+        y, u = step(y), step(u)
         if u.ndim < 2:
             y, u = y.unsqueeze(0), u.unsqueeze(0)
     y.mul_(3)

@@ -1,8 +1,8 @@
 """The one knot: Tensor lives below the operations, yet ``x.exp()`` and ``x + y`` need them.
 
 When this module loads, all operations exist. It hands them down: to Tensor, for its operators and methods, and to the
-backward pass, for the sums it makes. A function whose first argument is called ``input``, ``self`` or ``tensor`` becomes
-a method.
+backward pass, for the sums it makes. A function whose first argument is called ``input``, ``self`` or ``tensor``
+becomes a method.
 """
 from types import SimpleNamespace
 
@@ -62,6 +62,8 @@ operations = {name: f for module in FAMILIES for name, f in operations_of(module
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
 methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
+# where(condition, input, other): the method starts from the second
+methods["where"] = lambda self, condition, other: ops_gather.where(condition, self, other)
 
 tensor.adopt(SimpleNamespace(**operations), methods)
 backward.use(SimpleNamespace(**operations))

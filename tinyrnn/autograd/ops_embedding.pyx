@@ -1,10 +1,12 @@
 """Rows of a table: embedding and one_hot."""
-from numpy cimport NPY_INT64, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
+from libc.stdint cimport int64_t
+from numpy cimport NPY_INT64, PyArray_DATA, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport shape_of
-from tinyrnn.autograd.engine cimport before, record
+from tinyrnn.autograd.arrays cimport contiguous, shape_of
+from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport sum_at
 from tinyrnn.autograd.tensor cimport Tensor, changed, wrap
+from tinyrnn.kernels.rows cimport first_outside
 
 import numpy as np
 
@@ -17,11 +19,15 @@ cdef object INT64 = np.dtype(np.int64)
 
 cdef ndarray row_numbers(Tensor input, Py_ssize_t rows):
     cdef ndarray index = input.array
+    cdef Py_ssize_t bad
+    cdef int64_t* numbers
     if PyArray_TYPE(index) != NPY_INT64:
         raise DtypeError(f"embedding: the indices must be int64, not {index.dtype} {input.shape}")
-    if PyArray_SIZE(index) and (index.min() < 0 or index.max() >= rows):
-        worst = index.min() if index.min() < 0 else index.max()
-        raise IndexError(f"embedding: index {worst} is out of range for a table of {rows} rows")
+    index = contiguous(index)
+    numbers = <int64_t*> PyArray_DATA(index)
+    bad = first_outside(numbers, PyArray_SIZE(index), 0, rows)
+    if bad < PyArray_SIZE(index):
+        raise IndexError(f"embedding: index {numbers[bad]} is out of range for a table of {rows} rows")
     return index
 
 
@@ -29,8 +35,9 @@ def embedding(Tensor input not None, Tensor weight not None, padding_idx=None, m
               scale_grad_by_freq=False, sparse=False):
     """y[...] = weight[input[...]].    dweight = dy added to those rows
 
-    ``padding_idx``: a row that gets no gradient. ``max_norm``: rows used here that are longer (in the norm ``norm_type``)
-    are first scaled down to it, in place. ``scale_grad_by_freq``: divide dy by how often its row occurs in ``input``.
+    ``padding_idx``: a row that gets no gradient. ``max_norm``: rows used here that are longer (in the norm
+    ``norm_type``) are first scaled down to it, in place. ``scale_grad_by_freq``: dy is divided by how often its row
+    occurs in ``input``.
     """
     cdef ndarray index
     cdef Py_ssize_t rows, padding = -1

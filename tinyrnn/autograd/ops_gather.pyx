@@ -8,9 +8,10 @@ from numpy cimport NPY_BOOL, NPY_INT64, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE
 from tinyrnn.autograd.arrays cimport shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_arithmetic cimport operand
-from tinyrnn.autograd.ops_index cimport add_at, cast, in_range, put_at, take_at, value_of
+from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
+from tinyrnn.autograd.ops_memory cimport cast, value_of
 from tinyrnn.autograd.ops_shape cimport axis_of
-from tinyrnn.autograd.tensor cimport Tensor, changed, wrap
+from tinyrnn.autograd.tensor cimport Tensor, wrap
 
 import numpy as np
 
@@ -32,6 +33,8 @@ cdef Tensor mask_of(str name, object mask):
 
 
 cdef tuple joint_shape(str name, tuple a, tuple b):
+    if a == b or not b:
+        return a
     try:
         return np.broadcast_shapes(a, b)
     except ValueError:
@@ -65,8 +68,7 @@ def masked_fill(Tensor input not None, mask, value):
     if PyArray_NDIM(v.array):
         raise ShapeError(f"masked_fill: expected one value, not {v.shape}")
     shape = joint_shape("masked_fill", shape_of(input.array), shape_of(m.array))
-    out = np.empty(shape, input.array.dtype)
-    np.copyto(out, input.array)
+    out = input.array.copy() if shape == shape_of(input.array) else np.broadcast_to(input.array, shape).copy()
     np.copyto(out, v.array, where=m.array)
 
     def backward(y, dy):
@@ -259,7 +261,8 @@ def index_add_(Tensor self not None, dim, index, Tensor source not None, *, alph
     cdef int d = axis_of("index_add", dim, self)
     cdef list arrays = line("index_add", self, d, index)
     cdef Tensor values = row_values("index_add", self, d, arrays, source)
-    add_at("index_add", self if PyArray_NDIM(self.array) else self.view(1), arrays, values if alpha == 1 else values * alpha)
+    values = values if alpha == 1 else values * alpha
+    add_at("index_add", self if PyArray_NDIM(self.array) else self.view(1), arrays, values)
     return self
 
 
@@ -283,12 +286,17 @@ def index_copy(Tensor input not None, dim, index, source):
 
 
 def index_fill_(Tensor self not None, dim, index, value):
-    """x.select(dim, i) = value for every i in the index, in place.    dx = dy, with zeros there;  dvalue = sum of dy there"""
+    """x.select(dim, i) = value for every i in the index, in place.
+
+    dx = dy, with zeros there;  dvalue = sum of dy there
+    """
     cdef int d = axis_of("index_fill", dim, self)
     cdef Tensor given = value_of("index_fill", value, self)
+    cdef list arrays = line("index_fill", self, d, index)
     if PyArray_NDIM(given.array):
         raise ShapeError(f"index_fill: expected one value, not {given.shape}")
-    put_at("index_fill", self if PyArray_NDIM(self.array) else self.view(1), line("index_fill", self, d, index), given)
+    arrays[d] = np.unique(arrays[d])            # one gradient an element, however often it is named
+    put_at("index_fill", self if PyArray_NDIM(self.array) else self.view(1), arrays, given)
     return self
 
 

@@ -2,24 +2,26 @@
 
 An index is taken in two steps. Integers, slices, None and ... come first: they give a view, so that writing through it
 is writing to the tensor. What is left are arrays of integers, one for each of some dimensions of that view: ``take_at``
-reads there (a copy), ``put_at`` writes, ``add_at`` adds. The three are each other's gradients. As in PyTorch, and unlike
-in NumPy, an integer beside an array of integers is not an array: ``x[0, :, [1, 2]]`` is ``x[0][:, [1, 2]]``.
+reads there (a copy), ``put_at`` writes, ``add_at`` adds. The three are each other's gradients. As in PyTorch, and
+unlike in NumPy, an integer beside an array of integers is not an array: ``x[0, :, [1, 2]]`` is ``x[0][:, [1, 2]]``.
 """
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t
 from numpy cimport (
-    NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_SIZE,
-    PyArray_TYPE, import_array, ndarray,
+    NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE,
+    import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
+from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
+from tinyrnn.autograd.ops_memory cimport cast, fitted, value_of
 from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, version_of, wrap
-from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64
+from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.ops_memory import copy_
 
 import_array()
 
@@ -64,13 +66,18 @@ cdef object item_of(object i):
     elif hasattr(i, "__index__"):
         return PyNumber_Index(i)
     else:
-        raise IndexError("index: expected integers, slices, None, ... and lists, arrays or tensors of integers or truth "
-                         f"values, not {type(i).__name__}")
+        raise IndexError("index: expected integers, slices, None, ... and lists, arrays or tensors of integers or "
+                         f"truth values, not {type(i).__name__}")
     if a.dtype.kind not in "biu":
         raise IndexError(f"index: only integers and truth values can be an index, not {a.dtype} {a.shape}")
     if a.dtype.kind == "b":
         return a
     return a.astype(INT64, copy=False) if a.ndim else int(a)
+
+
+cdef bint leading(Tensor index, Tensor x) noexcept:
+    """Whether the index is the usual one, a tensor of integers for the first dimension."""
+    return PyArray_TYPE(index.array) == NPY_INT64 and PyArray_NDIM(index.array) > 0 and PyArray_NDIM(x.array) > 0
 
 
 cdef tuple parse(Tensor x, object index):
@@ -106,20 +113,24 @@ cdef list positions(ndarray mask, Tensor x, int dim):
     if PyArray_NDIM(mask) == 0:
         return [np.zeros(1 if mask else 0, INT64)]
     if shape_of(mask) != x.shape[dim:dim + PyArray_NDIM(mask)]:
-        raise IndexError(f"index: a mask of shape {shape_of(mask)} does not fit shape {x.shape} from dimension {dim} on")
+        raise IndexError(f"index: a mask of shape {shape_of(mask)} does not fit shape {x.shape} from dimension "
+                         f"{dim} on")
     return list(mask.nonzero())
 
 
 cdef ndarray in_range(str name, ndarray index, Tensor x, int dim):
     """Indices of a dimension of x, all inside it, counted from the front."""
     cdef Py_ssize_t n = PyArray_DIMS(x.array)[dim] if PyArray_NDIM(x.array) else 1
-    cdef int64_t low, high
-    if PyArray_SIZE(index) == 0:
+    cdef Py_ssize_t count = PyArray_SIZE(index), bad
+    cdef int64_t* numbers
+    index = contiguous(index)
+    numbers = <int64_t*> PyArray_DATA(index)
+    if first_outside(numbers, count, 0, n) == count:
         return index
-    low, high = index.min(), index.max()
-    if low < -n or high >= n:
-        raise IndexError(f"{name}: {low if low < -n else high} is out of range for dimension {dim} of shape {x.shape}")
-    return index if low >= 0 else np.where(index < 0, index + n, index)
+    bad = first_outside(numbers, count, -n, n)
+    if bad < count:
+        raise IndexError(f"{name}: {numbers[bad]} is out of range for dimension {dim} of shape {x.shape}")
+    return np.where(index < 0, index + n, index)
 
 
 def complain(Tensor x, tuple index):
@@ -139,10 +150,12 @@ def complain(Tensor x, tuple index):
 def getitem(Tensor input not None, index):
     """y = x[index].    dx = dy there, zero elsewhere; added up where an element was read more than once
 
-    Integers, slices (of any step), None and ... give a view; lists, arrays and tensors of integers or truth values a copy.
+    Integers, slices (of any step), None and ... give a view; lists, arrays and tensors give a copy.
     """
     cdef tuple views = views_alone(index)
     if views is None:
+        if isinstance(index, Tensor) and leading(index, input):
+            return take_at("getitem", input, [in_range("index", (<Tensor> index).array, input, 0)])
         views, arrays = parse(input, index)
         if any([i is not ALL for i in views]) or not indexed(arrays):
             input = getitem(input, views)
@@ -203,8 +216,7 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
     cdef list kept
     cdef ndarray out
     try:
-        out = x.array.take(arrays[0], 0) if indexed(arrays) == [0] \
-            else x.array[key(arrays)]
+        out = x.array.take(arrays[0], 0) if indexed(arrays) == [0] else x.array[key(arrays)]
     except IndexError:
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None
@@ -254,7 +266,10 @@ cdef Tensor put_at(str name, Tensor x, list arrays, Tensor value):
 
 
 cdef Tensor add_at(str name, Tensor x, list arrays, Tensor value):
-    """x[arrays] += value, in place; an element that is named several times gets the sum.    dx = dy,  dvalue = dy[arrays]"""
+    """x[arrays] += value, in place; an element that is named several times gets the sum.
+
+    dx = dy,  dvalue = dy[arrays]
+    """
     cdef Tensor old
     cdef list kept
     cdef ndarray whole
@@ -327,88 +342,3 @@ cdef tuple target_shape(str name, Tensor x, list arrays):
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None
     return block_first(shape_of(x.array), dims, dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0, block)
-
-
-cdef Tensor fitted(str name, Tensor value, tuple target):
-    """The value without surplus leading dimensions of length 1, once it is clear that it can be broadcast."""
-    cdef tuple shape = shape_of(value.array)
-    cdef int extra = max(0, len(shape) - len(target))
-    if any([n != 1 for n in shape[:extra]]) or any([
-            n != 1 and n != m for n, m in zip(shape[extra:][::-1], target[::-1])]):
-        raise ShapeError(f"{name}: values of shape {shape} cannot be written to {target}")
-    return value.reshape(shape[extra:]) if extra else value
-
-
-# ---- writing over a whole tensor -------------------------------------------------------------------------------------
-
-cdef Tensor value_of(str name, object value, Tensor x):
-    """A tensor as it is; a number, list or array as a tensor of x's dtype."""
-    cdef object a
-    if isinstance(value, Tensor):
-        return value
-    a = np.asarray(value)
-    if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers, not {type(value).__name__} of dtype {a.dtype}")
-    return wrap(np.asarray(value, x.array.dtype) if a.dtype.kind != "f" or is_real(x.array) else converted(a, x.array))
-
-
-cdef ndarray converted(object a, ndarray like):
-    """Floats as integers or truth values. inf and NaN give what the processor gives, without a warning."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(a.astype(like.dtype))
-
-
-cdef Tensor cast(Tensor x, object kind):
-    """The values in another dtype.    dx = dy in x's own"""
-    cdef object own = x.array.dtype
-    if own == kind:
-        return x
-
-    def backward(y, dy):
-        return cast(dy, own)
-    out = np.empty(shape_of(x.array), kind)
-    assign("to", out, x.array)
-    return record(out, (x,), backward, ())
-
-
-cdef int assign(str name, ndarray x, ndarray value) except -1:
-    """x[...] = value, converted and broadcast."""
-    if is_real(value) and not is_real(x):
-        value = converted(value, x)
-    try:
-        x[...] = value
-    except ValueError:
-        raise ShapeError(f"{name}: values of shape {shape_of(value)} cannot be written to {shape_of(x)}") from None
-    return 0
-
-
-def copy_(Tensor self not None, src):
-    """x = src, in place, broadcast and converted to x's dtype.    dsrc = dy"""
-    cdef Tensor value = value_of("copy_", src, self), old
-    cdef object kind = value.array.dtype
-    value = fitted("copy_", value, shape_of(self.array))
-    old = before(self)
-    assign("copy_", self.array, value.array)
-
-    def backward(y, dy):
-        return None, cast(dy, kind)
-    rebase(self, record(self.array, (old, value), backward, ()))
-    return self
-
-
-def fill_(Tensor self not None, value):
-    """Every element becomes one value, a number or a 0-d tensor.    dvalue = sum of dy"""
-    if getattr(value, "ndim", 0):
-        raise ShapeError(f"fill_: expected one value, not {value.shape}")
-    return copy_(self, value)
-
-
-def zero_(Tensor self not None):
-    """Every element becomes 0."""
-    cdef Tensor old = before(self)
-    self.array.fill(0)
-
-    def backward(y, dy):
-        return None
-    rebase(self, record(self.array, (old,), backward, ()))
-    return self

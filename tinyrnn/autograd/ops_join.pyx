@@ -11,7 +11,8 @@ from tinyrnn.autograd.tensor cimport Tensor, wrap
 import numpy as np
 
 from tinyrnn.autograd.arrays import ShapeError
-from tinyrnn.autograd.ops_shape import diagonal, narrow, select
+from tinyrnn.autograd.ops_shape import diagonal as diagonal_of
+from tinyrnn.autograd.ops_shape import narrow, select
 
 import_array()
 
@@ -82,7 +83,7 @@ def stack(tensors, dim=0):
 # ---- repeating -------------------------------------------------------------------------------------------------------
 
 def repeat(Tensor input not None, *repeats):
-    """The whole tensor several times along each dimension; new dimensions come first.    dx = dy, summed over the copies"""
+    """The whole tensor several times along each dimension; new ones come first.    dx = dy, summed over the copies"""
     cdef tuple times = sizes_of("repeat", repeats), shape = shape_of(input.array)
     if len(times) < len(shape) or (times and min(times) < 0):
         raise ShapeError(f"repeat: {times} does not say how often to repeat every dimension of {shape}")
@@ -113,8 +114,8 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
     counts = (<Tensor> repeats).array if isinstance(repeats, Tensor) else np.asarray(PyNumber_Index(repeats))
     n = input.array.shape[d]
     if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
-        raise ShapeError(f"repeat_interleave: {counts.dtype} repeats of shape {shape_of(counts)} must be one or {n} integers, "
-                         "none of them negative")
+        raise ShapeError(f"repeat_interleave: {counts.dtype} repeats of shape {shape_of(counts)} must be one or {n} "
+                         "integers, none of them negative")
     index = np.repeat(np.arange(n), counts)
     return take_at("repeat_interleave", input, [None] * d + [index] + [None] * (PyArray_NDIM(input.array) - d - 1))
 
@@ -133,7 +134,7 @@ def flip(Tensor input not None, *dims):
 
 
 def roll(Tensor input not None, shifts, dims=None):
-    """The elements moved by ``shifts`` along ``dims``; what falls off comes back at the other end.    dx = dy, moved back
+    """The elements moved by ``shifts`` along ``dims``; what falls off comes back in front.    dx = dy, moved back
 
     Without ``dims`` the flattened tensor is rolled, as in PyTorch.
     """
@@ -172,7 +173,7 @@ def triu(Tensor input not None, diagonal=0):
 
 
 def diag(Tensor input not None, diagonal=0):
-    """A matrix with a vector on a diagonal, zero elsewhere; or a copy of a matrix's diagonal.    dx = the diagonal of dy"""
+    """A matrix with a vector on a diagonal, zero elsewhere; or a copy of a matrix's diagonal.    dx = that of dy"""
     cdef Tensor out
     cdef Py_ssize_t k = diagonal, n = PyArray_SIZE(input.array) + (k if k >= 0 else -k)
     if PyArray_NDIM(input.array) == 2:
@@ -185,9 +186,6 @@ def diag(Tensor input not None, diagonal=0):
     out = wrap(np.zeros((n, n), input.array.dtype))
     (<Tensor> diagonal_of(out, k)).array[...] = input.array
     return record(out.array, (input,), backward, ())
-
-
-diagonal_of = diagonal              # the argument of that name hides it
 
 
 # ---- a frame ---------------------------------------------------------------------------------------------------------

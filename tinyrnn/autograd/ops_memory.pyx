@@ -1,13 +1,17 @@
-"""Memory: copies, cutting the history off, and what a tensor says about its layout."""
+"""Memory: copies, writing over it, cutting the history off, and what a tensor says about its layout."""
 from numpy cimport (
     PyArray_DATA, PyArray_DIMS, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES,
     import_array,
 )
 
-from tinyrnn.autograd.arrays cimport shape_of
-from tinyrnn.autograd.engine cimport record
+from tinyrnn.autograd.arrays cimport is_real, shape_of
+from tinyrnn.autograd.engine cimport before, rebase, record
 from tinyrnn.autograd.ops_shape cimport axis_of
 from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
+
+import numpy as np
+
+from tinyrnn.autograd.arrays import ShapeError
 
 import_array()
 
@@ -38,6 +42,95 @@ def detach_(Tensor self not None):
     self.node, self.requires = None, False
     return self
 
+
+# ---- writing over the values -----------------------------------------------------------------------------------------
+
+cdef Tensor value_of(str name, object value, Tensor x):
+    """A tensor as it is; a number, list or array as a tensor of x's dtype."""
+    cdef object a
+    if isinstance(value, Tensor):
+        return value
+    if type(value) is int or (type(value) is float and is_real(x.array)):
+        return wrap(np.asarray(value, x.array.dtype))
+    a = np.asarray(value)
+    if a.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, not {type(value).__name__} of dtype {a.dtype}")
+    return wrap(np.asarray(value, x.array.dtype) if a.dtype.kind != "f" or is_real(x.array) else converted(a, x.array))
+
+
+cdef ndarray converted(object a, ndarray like):
+    """Floats as integers or truth values. inf and NaN give what the processor gives, without a warning."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(a.astype(like.dtype))
+
+
+cdef Tensor cast(Tensor x, object kind):
+    """The values in another dtype.    dx = dy in x's own"""
+    cdef object own = x.array.dtype
+    if own == kind:
+        return x
+
+    def backward(y, dy):
+        return cast(dy, own)
+    out = np.empty(shape_of(x.array), kind)
+    assign("to", out, x.array)
+    return record(out, (x,), backward, ())
+
+
+cdef int assign(str name, ndarray x, ndarray value) except -1:
+    """x[...] = value, converted and broadcast."""
+    if is_real(value) and not is_real(x):
+        value = converted(value, x)
+    try:
+        x[...] = value
+    except ValueError:
+        raise ShapeError(f"{name}: values of shape {shape_of(value)} cannot be written to {shape_of(x)}") from None
+    return 0
+
+
+cdef Tensor fitted(str name, Tensor value, tuple target):
+    """The value without surplus leading dimensions of length 1, once it is clear that it can be broadcast."""
+    cdef tuple shape = shape_of(value.array)
+    cdef int extra = max(0, len(shape) - len(target))
+    if any([n != 1 for n in shape[:extra]]) or any([
+            n != 1 and n != m for n, m in zip(shape[extra:][::-1], target[::-1])]):
+        raise ShapeError(f"{name}: values of shape {shape} cannot be written to {target}")
+    return value.reshape(shape[extra:]) if extra else value
+
+
+def copy_(Tensor self not None, src):
+    """x = src, in place, broadcast and converted to x's dtype.    dsrc = dy"""
+    cdef Tensor value = value_of("copy_", src, self), old
+    cdef object kind = value.array.dtype
+    value = fitted("copy_", value, shape_of(self.array))
+    old = before(self)
+    assign("copy_", self.array, value.array)
+
+    def backward(y, dy):
+        return None, cast(dy, kind)
+    rebase(self, record(self.array, (old, value), backward, ()))
+    return self
+
+
+def fill_(Tensor self not None, value):
+    """Every element becomes one value, a number or a 0-d tensor.    dvalue = sum of dy"""
+    if getattr(value, "ndim", 0):
+        raise ShapeError(f"fill_: expected one value, not {value.shape}")
+    return copy_(self, value)
+
+
+def zero_(Tensor self not None):
+    """Every element becomes 0."""
+    cdef Tensor old = before(self)
+    self.array.fill(0)
+
+    def backward(y, dy):
+        return None
+    rebase(self, record(self.array, (old,), backward, ()))
+    return self
+
+
+# ---- what it says about itself ---------------------------------------------------------------------------------------
 
 def size(Tensor self not None, dim=None):
     """The shape, or the length of one dimension."""

@@ -1,18 +1,19 @@
 """Shapes: other views of the same memory.
 
-A view costs no copy: it is a new array header with other lengths and strides, made by ``strided``. It shares the version
-counter of the tensor it views, so that changes in place are seen through both.
+A view costs no copy: it is a new array header with other lengths and strides, made by ``strided``. It shares the
+version counter of the tensor it views, so that changes in place are seen through both.
 """
 from cpython.number cimport PyNumber_Index
 from numpy cimport (
-    NPY_ARRAY_WRITEABLE, NPY_MAXDIMS, PyArray_BYTES, PyArray_DIMS, PyArray_FLAGS, PyArray_IS_C_CONTIGUOUS,
-    PyArray_ITEMSIZE, PyArray_NDIM, PyArray_New, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array, ndarray,
-    npy_intp, set_array_base,
+    NPY_ARRAY_WRITEABLE, PyArray_BYTES, PyArray_DIMS, PyArray_FLAGS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_New,
+    PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array, ndarray, npy_intp, set_array_base,
 )
 
 from tinyrnn.autograd.arrays cimport shape_of
 from tinyrnn.autograd.engine cimport record, record_view
-from tinyrnn.autograd.tensor cimport Part, Tensor, version_of, wrap
+from tinyrnn.autograd.tensor cimport Part, Tensor
+
+from math import prod
 
 from tinyrnn.autograd.arrays import ShapeError
 
@@ -100,7 +101,7 @@ def view(Tensor input not None, *shape):
 
 
 def reshape(Tensor input not None, *shape):
-    """The same elements in another shape; one length may be -1: a view where memory allows.    dx = dy in the old shape"""
+    """The same elements in another shape; one may be -1: a view where memory allows.    dx = dy in the old shape"""
     cdef tuple before = shape_of(input.array), sizes = sizes_of("reshape", shape)
     cdef ndarray out = reshaped("reshape", input, sizes)
 
@@ -123,23 +124,18 @@ def reshape_as(Tensor input not None, Tensor other not None):
 
 def flatten(Tensor input not None, start_dim=0, end_dim=-1):
     """Joins the dimensions from ``start_dim`` to ``end_dim`` into one."""
-    cdef int first = axis_of("flatten", start_dim, input), last = axis_of("flatten", end_dim, input), i
+    cdef int first = axis_of("flatten", start_dim, input), last = axis_of("flatten", end_dim, input)
     cdef tuple shape = shape_of(input.array)
-    cdef Py_ssize_t joined = 1
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in {shape}")
-    for i in range(first, min(last + 1, PyArray_NDIM(input.array))):
-        joined *= shape[i]
-    return reshape(input, shape[:first] + (joined,) + shape[last + 1:])
+    return reshape(input, shape[:first] + (prod(shape[first:last + 1]),) + shape[last + 1:])
 
 
 def unflatten(Tensor input not None, dim, sizes):
     """Splits one dimension into several; one of ``sizes`` may be -1."""
     cdef int d = axis_of("unflatten", dim, input)
     cdef tuple shape = shape_of(input.array), parts = sizes_of("unflatten", (sizes,))
-    cdef Py_ssize_t known = 1
-    for n in parts:
-        known *= n if n >= 0 else 1
+    cdef Py_ssize_t known = prod([n for n in parts if n >= 0])
     if parts.count(-1) == 1 and known and length(input, d) % known == 0:
         parts = tuple([length(input, d) // known if n == -1 else n for n in parts])
         known = length(input, d)
@@ -154,7 +150,7 @@ def ravel(Tensor input not None):
 
 
 def squeeze(Tensor input not None, dim=None):
-    """A view without the dimensions of length 1: all of them, or those of them in ``dim``.    dx = dy in the old shape"""
+    """A view without the dimensions of length 1: all, or those of them in ``dim``.    dx = dy in the old shape"""
     cdef tuple before = shape_of(input.array), dims
     cdef npy_intp shape[64]
     cdef npy_intp strides[64]
@@ -220,9 +216,9 @@ def permute(Tensor input not None, *dims):
 
 
 def movedim(Tensor input not None, source, destination):
-    """A view with dimension ``source`` moved to ``destination`` (a number or several each); the others keep their order."""
-    cdef tuple old = axes_of("movedim", source if isinstance(source, (tuple, list)) else (source,), input)
-    cdef tuple new = axes_of("movedim", destination if isinstance(destination, (tuple, list)) else (destination,), input)
+    """A view with dimension ``source`` (or several) moved to ``destination``; the others keep their order."""
+    cdef tuple old = axes_of("movedim", sizes_of("movedim", (source,)), input)
+    cdef tuple new = axes_of("movedim", sizes_of("movedim", (destination,)), input)
     cdef list order
     if len(old) != len(new):
         raise ShapeError(f"movedim: {len(old)} sources but {len(new)} destinations")
@@ -268,17 +264,17 @@ def expand(Tensor input not None, *shape):
     cdef npy_intp strides[64]
     cdef int i, new = <int> len(sizes) - PyArray_NDIM(x)
     cdef Py_ssize_t have, want
-    for i in range(len(sizes)):
+    cdef bint fits = new >= 0
+    for i in range(len(sizes) if fits else 0):
         want = sizes[i]
-        have = PyArray_DIMS(x)[i - new] if i >= new and new >= 0 else 1
+        have = PyArray_DIMS(x)[i - new] if i >= new else 1
         if want == -1 and i >= new:
             want = have
         lengths[i], strides[i] = want, 0
-        if want == have and i >= new >= 0:
+        if want == have and i >= new:
             strides[i] = PyArray_STRIDES(x)[i - new]
-        if new < 0 or want < 0 or (want != have and have != 1):
-            raise ShapeError(f"expand: {input.shape} cannot be expanded to {sizes}")
-    if new < 0:
+        fits = fits and want >= 0 and (want == have or have == 1)
+    if not fits:
         raise ShapeError(f"expand: {input.shape} cannot be expanded to {sizes}")
 
     def backward(y, dy):
@@ -310,7 +306,8 @@ def narrow(Tensor input not None, dim, start, length):
     have = PyArray_DIMS(x)[d]
     first += have if first < 0 else 0
     if first < 0 or n < 0 or first > have or n > have - first:
-        raise IndexError(f"narrow: {start} to {start} + {length} is out of range for dimension {d} of shape {input.shape}")
+        raise IndexError(f"narrow: {start} to {start} + {length} is out of range for dimension {d} of shape "
+                         f"{input.shape}")
     for i in range(PyArray_NDIM(x)):
         shape[i] = PyArray_DIMS(x)[i]
     shape[d] = n
@@ -352,7 +349,7 @@ def unbind(Tensor input not None, dim=0):
 
 
 def split(Tensor tensor not None, split_size_or_sections, dim=0):
-    """Views side by side along a dimension, as a tuple: each of one size (the last may be smaller), or of the sizes given."""
+    """A tuple of views side by side along a dimension: of one size (the last may be smaller), or of those given."""
     cdef int d = axis_of("split", dim, tensor)
     cdef Py_ssize_t have = length(tensor, d), size, start = 0
     cdef list sizes, pieces = []

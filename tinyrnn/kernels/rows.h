@@ -1,4 +1,4 @@
-/* Sums by row: y[rows[i]] += x[i], the gradient of every operation that gathers.
+/* Rows by number: the check of the numbers, and the sum y[rows[i]] += x[i], the gradient of all that gathers.
  *
  *   rows   n row numbers, each inside y                 read
  *   x      n rows of `width` elements                   read
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define ADD_ROWS(T, NAME)                                                                                           \
-    static void NAME(const int64_t *rows, const void *vx, void *vy, ptrdiff_t n, ptrdiff_t width) {                 \
+    static inline void NAME(const int64_t *rows, const void *vx, void *vy, ptrdiff_t n, ptrdiff_t width) {          \
         const T *restrict x = vx;                                                                                   \
         if (width == 1)                                                                                             \
             for (ptrdiff_t i = 0; i < n; i++) ((T *)vy)[rows[i]] += x[i];                                           \
@@ -26,5 +26,12 @@
 ADD_ROWS(float, add_rows_f32)
 ADD_ROWS(double, add_rows_f64)
 ADD_ROWS(int64_t, add_rows_i64)
+
+/* Where the first number outside low <= number < high stands; n if all of them are inside. */
+static inline ptrdiff_t first_outside(const int64_t *numbers, ptrdiff_t n, int64_t low, int64_t high) {
+    ptrdiff_t i = 0;
+    while (i < n && numbers[i] >= low && numbers[i] < high) i++;
+    return i;
+}
 
 #endif

@@ -5,3 +5,4 @@ cdef extern from "rows.h":
     void add_rows_f32(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
     void add_rows_f64(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
     void add_rows_i64(const int64_t* rows, const void* x, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
+    Py_ssize_t first_outside(const int64_t* numbers, Py_ssize_t n, int64_t low, int64_t high) noexcept nogil

@@ -86,7 +86,7 @@ class Packer:
 def inside(place, key):
     """model.layers[3]: how a user would write the place."""
     if isinstance(key, int):
-        return f"{place}[{key}]"
+        return f"{place}[{plain(key, place)}]"          # str() refuses ints of many thousand digits
     return f"{place}.{key}" if place else key
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 import torch.utils.data as theirs
+from tinyrnn.autograd.tensor import Tensor
 
 import tinyrnn.autograd.methods  # noqa: F401  (activates the methods of Tensor)
 from tinyrnn.autograd.creation import tensor
-from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.utils.data import default_collate, default_convert
 
 Point = collections.namedtuple("Point", "x y")
@@ -22,7 +22,7 @@ def plain(value):
         return "tensor", str(value.dtype).removeprefix("torch."), tuple(value.shape), value.tolist()
     if isinstance(value, dict):
         return type(value), {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, collections.deque)):
         return type(value), [plain(item) for item in value]
     return value
 

@@ -1,0 +1,47 @@
+"""Files that are complete or not there."""
+import contextlib
+import os
+import stat
+import tempfile
+
+__all__ = ["replacing"]
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A new binary file that takes the place of ``path`` in one step when the block ends well.
+
+    It is written next to ``path``, flushed to the disk and renamed. If anything fails, what was at ``path`` before is
+    untouched and the new file is removed. A symbolic link stays: the file that it leads to is replaced.
+    """
+    path = os.path.realpath(os.fspath(path))
+    folder = os.path.dirname(path)
+    descriptor, new = tempfile.mkstemp(prefix=".saving-", suffix=".tmp", dir=folder)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(new, permissions(path))
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        raise
+    if os.name == "posix":                  # the new name must reach the disk too
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def permissions(path):
+    """Those of the file that is replaced, or what open() would give a new one."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -17,7 +17,7 @@ from tinyrnn.autograd.ops_activations import (
 )
 from tinyrnn.autograd.ops_embedding import embedding, one_hot
 from tinyrnn.autograd.ops_join import pad
-from tinyrnn.autograd.ops_linalg import linear, matmul
+from tinyrnn.autograd.ops_linalg import bilinear, linear
 from tinyrnn.autograd.ops_softmax import log_softmax, softmax, softmin
 from tinyrnn.nn.functional_loss import (
     binary_cross_entropy,
@@ -38,16 +38,6 @@ __all__ = [
     "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot",
     "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
 ]
-
-
-def bilinear(input1, input2, weight, bias=None):
-    """y_o = sum_ij x1_i W_oij x2_j + b_o: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O)."""
-    outputs, in1, in2 = weight.shape
-    if input1.shape != (*input1.shape[:-1], in1) or input2.shape != (*input1.shape[:-1], in2):
-        raise ShapeError(f"bilinear: inputs {input1.shape} and {input2.shape} do not fit a weight of shape {weight.shape}")
-    left = matmul(input1, weight.permute(1, 0, 2).reshape(in1, outputs * in2))
-    y = matmul(left.reshape(*input1.shape[:-1], outputs, in2), input2.unsqueeze(-1)).squeeze(-1)
-    return y if bias is None else y + bias
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):

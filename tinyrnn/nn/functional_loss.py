@@ -15,6 +15,9 @@ from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_softmax import log_softmax
 
 
+SMALLEST = float(np.float32(1e-12))          # PyTorch's constant is a float32, also where the numbers are float64
+
+
 def check_reduction(name, reduction, size_average=None, reduce=None):
     if size_average is not None or reduce is not None:
         raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")
@@ -150,7 +153,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
         raise ValueError("binary_cross_entropy: all elements of input should be between 0 and 1")
 
     def backward(y, dy):
-        dx = dy * (input - target) / ((1 - input) * input).clamp(min=1e-12)
+        dx = dy * (input - target) / ((1 - input) * input).clamp(min=SMALLEST)
         dt = dy * ((-input).log1p() - input.log()) if target.requires_grad else None
         return dx, dt
 

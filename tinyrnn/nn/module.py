@@ -66,11 +66,11 @@ class Module:
         if isinstance(value, Parameter):
             self._forget(name, "_parameters", "parameters")
             self.register_parameter(name, value)
+        elif name in self.__dict__.get("_parameters", ()):
+            self._parameters[name] = only_none(name, value, "parameter", "Parameter")
         elif isinstance(value, Module):
             self._forget(name, "_modules", "module")
             self._modules[name] = value
-        elif name in self.__dict__.get("_parameters", ()):
-            self._parameters[name] = only_none(name, value, "parameter", "Parameter")
         elif name in self.__dict__.get("_modules", ()):
             self._modules[name] = only_none(name, value, "child module", "Module")
         elif isinstance(value, Buffer) or name in self.__dict__.get("_buffers", ()):

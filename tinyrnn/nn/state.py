@@ -1,6 +1,6 @@
 """What a module holds, as a whole: saved to a dict of tensors, loaded from one, converted to another dtype."""
+from collections import namedtuple
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from tinyrnn.nn.parameter import Parameter
 NUMBERS = "fiub"                                    # kinds of dtype that have a real value
 
 
-class IncompatibleKeys(NamedTuple):
+class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """The names that only one of the two sides knew."""
-    missing_keys: list
-    unexpected_keys: list
+
+    __slots__ = ()
 
     def __repr__(self):
         return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
@@ -57,12 +57,12 @@ def load(module, state_dict, strict, assign):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     expected = list(places(module))
     known = {key for key, *_ in expected}
-    missing = [key for key in dict.fromkeys(key for key, *_ in expected) if key not in state_dict] if strict else []
-    unexpected = [key for key in state_dict if key not in known] if strict else []
+    missing = [key for key in dict.fromkeys(key for key, *_ in expected) if key not in state_dict]
+    unexpected = [key for key in state_dict if key not in known]
     errors = []
-    if missing:
+    if strict and missing:
         errors.append("Missing key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in missing)))
-    if unexpected:
+    if strict and unexpected:
         errors.append("Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in unexpected)))
     found = [(place, as_values(place, state_dict[place[0]], assign, errors)) for place in expected if place[0] in state_dict]
     if errors:

@@ -16,9 +16,13 @@ from tinyrnn.nn.activation import (
     Softsign,
     Tanh,
 )
+from tinyrnn.nn.attention import AdditiveAttention
+from tinyrnn.nn.cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from tinyrnn.nn.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from tinyrnn.nn.decoding import Hypothesis, beam_search, greedy_search
 from tinyrnn.nn.dropout import Dropout
 from tinyrnn.nn.embedding import Embedding
+from tinyrnn.nn.lengths import length_mask
 from tinyrnn.nn.linear import Bilinear, Identity, Linear
 from tinyrnn.nn.loss import (
     BCELoss,
@@ -35,11 +39,15 @@ from tinyrnn.nn.loss import (
 from tinyrnn.nn.module import Module
 from tinyrnn.nn.normalization import LayerNorm
 from tinyrnn.nn.parameter import Buffer, Parameter
+from tinyrnn.nn.recurrent import GRU, LSTM, RNN, RNNBase
+from tinyrnn.nn.seq2seq import Decoder, Encoder, Memory, Seq2Seq
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "Bilinear", "Buffer", "CrossEntropyLoss", "Dropout", "ELU", "Embedding", "GELU",
-    "GaussianNLLLoss", "Hardtanh", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
-    "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter",
-    "ParameterDict", "ParameterList", "ReLU", "ReLU6", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax",
-    "Softplus", "Softsign", "Tanh", "functional", "init", "utils",
+    "AdditiveAttention", "BCELoss", "BCEWithLogitsLoss", "Bilinear", "Buffer", "CrossEntropyLoss", "Decoder",
+    "Dropout", "ELU", "Embedding", "Encoder", "GELU", "GRU", "GRUCell", "GaussianNLLLoss", "Hardtanh",
+    "HuberLoss", "Hypothesis", "Identity", "KLDivLoss", "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU",
+    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Memory", "Module", "ModuleDict", "ModuleList", "NLLLoss",
+    "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "ReLU", "ReLU6",
+    "Seq2Seq", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Softsign", "Tanh",
+    "beam_search", "functional", "greedy_search", "init", "length_mask", "utils",
 ]

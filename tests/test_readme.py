@@ -18,7 +18,7 @@ def test_block_runs(code, tmp_path, monkeypatch, capsys):
     for expected in re.findall(r"print\(.*\) +# (.*)", code):
         assert expected in printed
     if match := re.search(r"loss ([\d.]+)", printed):
-        assert float(match[1]) < 0.5            # it learns
+        assert float(match[1]) < 0.3            # it learns: the sums have a variance of 1.3
 
 
 def test_there_are_blocks():

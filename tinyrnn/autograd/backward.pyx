@@ -6,8 +6,7 @@ reported: no recursion, so the length of a chain is limited by memory alone. Wha
 """
 from cpython.ref cimport Py_REFCNT
 from numpy cimport (
-    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_IS_C_CONTIGUOUS, PyArray_NDIM, PyArray_TYPE,
-    import_array, ndarray,
+    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray,
 )
 
 from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
@@ -41,17 +40,15 @@ cdef dict count_uses(list roots, bint everywhere):
         uses[x] = 0
     while stack:
         x = stack.pop()
-        if not isinstance(x, Node):
+        if isinstance(x, Tensor):
             continue
         node = x
         if everywhere:
             alive(node)
         for i in node.inputs:
-            if i is None:
-                continue
             if i in uses:
                 uses[i] += 1
-            else:
+            elif i is not None:
                 uses[i] = 1
                 stack.append(i)
     return uses
@@ -80,8 +77,7 @@ cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
         while ready:
             x = ready.pop()
             dy = grads.pop(x, None)
-            if isinstance(dy, Tensor):
-                dy = call_hooks(x, dy)
+            dy = call_hooks(x, dy) if isinstance(dy, Tensor) else dy
             if targets is not None and x in targets:
                 found[x] = dy
             if isinstance(x, Node):
@@ -149,8 +145,7 @@ cdef tuple gradients(Node node, object dy):
         y = wrap(node.output.array)
         y.node, y.requires, y.version = node, True, node.output.version
     results = node.backward(y, dy)
-    if not isinstance(results, tuple):
-        results = (results,)
+    results = results if isinstance(results, tuple) else (results,)
     if len(results) != len(node.inputs):
         raise RuntimeError(f"{node.operation()}: backward returned {len(results)} gradients for {len(node.inputs)} inputs")
     return results
@@ -200,10 +195,7 @@ cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
             accumulate(whole.array, sum.array)
     part = g.replay[0](whole, *g.replay[1:])
     if get_mode() == 0:
-        if PyArray_IS_C_CONTIGUOUS(part.array) and same_shape(part.array, g.values.array):
-            accumulate(part.array, g.values.array)
-        else:
-            part.array[...] = ops.add(part, g.values).array
+        add_into(part, g.values)
         part = whole.version = None         # nobody else has seen it
     else:
         part.copy_(g.values)
@@ -215,9 +207,8 @@ cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
 cdef int collect_output(dict grads, Node x, Part g) except -1:
     """The same for a node with several outputs: its gradients wait in a dict, by the number of the output."""
     cdef dict sums = grads.setdefault(x, {})
-    k = g.replay[0]
+    cdef object k = g.replay[0]
     sums[k] = ops.add(sums[k], g.values) if k in sums else g.values
-    return 0
 
 
 cdef bint owned(Tensor x):
@@ -234,23 +225,25 @@ cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
         leaf.gradient = ops.add(leaf.gradient, dy)
     else:
         changed(leaf.gradient)
-        if PyArray_CHKFLAGS(leaf.gradient.array, NPY_ARRAY_CARRAY):
-            accumulate(leaf.gradient.array, dy.array)
-        else:
-            leaf.gradient.array[...] = ops.add(leaf.gradient, dy).array
+        add_into(leaf.gradient, dy)
+    return 0
+
+
+cdef int add_into(Tensor sum, Tensor g) except -1:
+    if PyArray_CHKFLAGS(sum.array, NPY_ARRAY_CARRAY) and same_shape(sum.array, g.array):
+        accumulate(sum.array, g.array)
+    else:
+        sum.array[...] = ops.add(sum, g).array
     return 0
 
 
 cdef Tensor call_hooks(object x, Tensor dy):
     cdef dict hooks = (<Node> x).hooks if isinstance(x, Node) else (<Tensor> x).hooks
-    if hooks is not None:
-        for hook in list(hooks.values()):
-            replaced = hook(dy)
-            if replaced is not None:
-                dy = checked(replaced, dy)
+    for hook in () if hooks is None else list(hooks.values()):
+        replaced = hook(dy)
+        dy = dy if replaced is None else checked(replaced, dy)
     if isinstance(x, Node) and (<Node> x).retained is not None:
-        kept = (<Node> x).retained()
-        if kept is not None:
+        if (kept := (<Node> x).retained()) is not None:
             kept.grad = ops.clone(dy) if kept.grad is None else ops.add(kept.grad, dy)
     return dy
 
@@ -286,8 +279,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     cdef list outputs = sequence(tensors), roots, targets
     cdef Tensor t
     seeds = start(outputs, grad_tensors)
-    retain = create_graph if retain_graph is None else retain_graph
-    roots = [root_of(t) for t in outputs]
+    roots, retain = [root_of(t) for t in outputs], create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, None, retain, create_graph)
         return
@@ -312,10 +304,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     cdef Tensor t
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused=True or None")
-    seeds = start(given, grad_outputs)
-    roots = [root_of(t) for t in given]
-    found = run(roots, seeds, {root_of(t) for t in targets}, create_graph if retain_graph is None else retain_graph,
-                create_graph)
+    seeds, roots = start(given, grad_outputs), [root_of(t) for t in given]
+    retain = create_graph if retain_graph is None else retain_graph
+    found = run(roots, seeds, {root_of(t) for t in targets}, retain, create_graph)
     for t in targets:
         g = found.get(edge(t))
         if g is None and materialize_grads:
@@ -346,7 +337,7 @@ cdef object root_of(Tensor t):
 cdef list start(list outputs, object gradients):
     """The gradients that the pass starts from."""
     cdef Tensor t, g
-    cdef list result = [], given
+    cdef list result = []
     given = [None] * len(outputs) if gradients is None else [gradients] if isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
         raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")

@@ -76,7 +76,7 @@ def assert_equivalent(fused, twin, *inputs, rtol=1e-7, atol=1e-9):
     (ours, ours_require, our_grads), (theirs, theirs_require, their_grads) = results
     assert len(ours) == len(theirs), f"{len(ours)} outputs against the twin's {len(theirs)}"
     assert ours_require == theirs_require, f"outputs that require grad: {ours_require} against {theirs_require}"
-    for label, pairs in (("output", zip(ours, theirs)), ("gradient", zip(our_grads, their_grads, strict=True))):
+    for label, pairs in (("output", zip(ours, theirs, strict=False)), ("gradient", zip(our_grads, their_grads, strict=True))):
         for k, (a, b) in enumerate(pairs):
             assert a.shape == b.shape and a.dtype == b.dtype, \
                 f"{label} {k}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"
@@ -101,9 +101,11 @@ def check_inputs(inputs):
         raise ValueError("gradcheck: at least one input must be a tensor that requires grad")
     for x in wanted:
         if x.dtype != np.float64:
-            warnings.warn(f"gradcheck: an input of shape {x.shape} is {x.dtype}; only float64 is precise enough", stacklevel=3)
-        if x.array.size and any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.shape)):
-            raise RuntimeError(f"gradcheck: an input of shape {x.shape} has elements that share memory; use x.contiguous()")
+            warnings.warn(f"gradcheck: an input of shape {x.shape} is {x.dtype}; only float64 is precise enough",
+                          stacklevel=3)
+        if x.array.size and any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.shape, strict=False)):
+            raise RuntimeError(f"gradcheck: an input of shape {x.shape} has elements that share memory; "
+                               "use x.contiguous()")
 
 
 def float_outputs(func, inputs):
@@ -136,7 +138,7 @@ def together(outputs, wanted, analytic, atol, rtol):
     """``analytic`` came from one output at a time; from all of them at once the gradients must add up."""
     starts = [record(np.ones(y.shape, y.dtype), (), None) for y in outputs]
     grads = grad(outputs, wanted, starts, retain_graph=True, allow_unused=True)
-    for i, (x, g) in enumerate(zip(wanted, grads)):
+    for i, g in enumerate(grads):
         total = sum(rows[i].sum(0) for rows in analytic)
         if not np.allclose(0 if g is None else g.array.reshape(-1), total, rtol, atol, equal_nan=True):
             raise GradcheckError(f"the gradient of input {i} from all outputs is not the sum of those from each")
@@ -151,7 +153,7 @@ def jacobian(outputs, wanted):
             start = np.zeros(y.array.size, y.dtype)
             start[j] = 1
             grads = grad(y, wanted, record(start.reshape(y.shape), (), None), retain_graph=True, allow_unused=True)
-            for row, g in zip(rows, grads):
+            for row, g in zip(rows, grads, strict=False):
                 if g is not None:
                     row[j] = g.array.reshape(-1)
         result.append(rows)
@@ -171,10 +173,10 @@ def differences(func, inputs, x, keep, eps):
                 ends.append(evaluate(func, inputs, keep))
         finally:
             values[index] = before
-        columns.append([(up - down) / (2 * eps) for up, down in zip(*ends)])
+        columns.append([(up - down) / (2 * eps) for up, down in zip(*ends, strict=False)])
     if not columns:
         return [np.zeros((y.size, 0)) for y in evaluate(func, inputs, keep)]
-    return [np.stack(column, 1) for column in zip(*columns)]
+    return [np.stack(column, 1) for column in zip(*columns, strict=False)]
 
 
 def evaluate(func, inputs, keep):

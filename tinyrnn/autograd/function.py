@@ -35,7 +35,7 @@ class Context:
         self._outputs, self._node = (), None
 
     def save_for_backward(self, *tensors):
-        """Keeps inputs, outputs or other tensors (or None) for ``saved_tensors``; changing them in place then raises."""
+        """Keeps tensors (or None) for ``saved_tensors``; changing one in place makes backward raise."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(f"{self._name}: save_for_backward takes tensors or None, not {type(t).__name__}; "
@@ -67,7 +67,7 @@ class Function:
     """The base of such an operation. It is never instantiated: ``apply`` is called on the class.
 
     ``forward(ctx, *args)``, or ``forward(*args)`` and ``setup_context(ctx, inputs, output)``, computes one tensor or a
-    tuple of tensors (and None) without being recorded. ``backward(ctx, *grads)`` gets one gradient an output and returns
+    tuple of tensors (and None), unrecorded. ``backward(ctx, *grads)`` gets one gradient an output and returns
     one an argument, None for what is no tensor or needs no gradient. Written in operations on tensors it can itself be
     differentiated; otherwise decorate it with :func:`once_differentiable`.
     """
@@ -126,7 +126,7 @@ def attach(cls, ctx, args, outputs):
     dirty = {id(t): before(t) for t in ctx._dirty}              # the same inputs as they were, with their old history
     ctx._outputs = tuple(None if t is None or place(t, ctx._constant) is not None or t.dtype.kind != "f"
                          else t.detach() if id(t) in dirty else t for t in outputs)
-    alias = {id(t): own for t, own in zip(outputs, ctx._outputs) if id(t) in dirty}
+    alias = {id(t): own for t, own in zip(outputs, ctx._outputs, strict=False) if id(t) in dirty}
     ctx._saved = tuple(alias.get(id(t), t) for t in ctx._saved)
     real = [k for k, t in enumerate(ctx._outputs) if t is not None]
     made = record_many(tuple(ctx._outputs[k] for k in real), tuple(dirty.get(id(t), t) for t in tensors),
@@ -135,7 +135,7 @@ def attach(cls, ctx, args, outputs):
         ctx._node = weakref.ref(made[0].grad_fn.next_functions[0][0])
     ctx._outputs = tuple(ctx._outputs[k] for k in real)
     result = list(outputs)
-    for k, y in zip(real, made):
+    for k, y in zip(real, made, strict=False):
         result[k] = overwrite(outputs[k], dirty[id(outputs[k])], y) if id(outputs[k]) in dirty else y
     return tuple(t.detach() if t is not None and t.requires_grad and place(t, tensors) is not None
                  and id(t) not in dirty else t for t in result)
@@ -149,7 +149,7 @@ def backward_of(cls, ctx, args, real):
 
     def backward(y, dys):
         grads = [None] * count
-        for number, (k, (shape, dtype)) in enumerate(zip(real, kinds)):
+        for number, (k, (shape, dtype)) in enumerate(zip(real, kinds, strict=False)):
             grads[k] = dys.get(number)
             if grads[k] is None and ctx._materialize:
                 grads[k] = record(np.zeros(shape, dtype), (), None)
@@ -157,11 +157,11 @@ def backward_of(cls, ctx, args, real):
         results = results if isinstance(results, tuple) else (results,)
         if len(results) < len(args) or any(g is not None for g in results[len(args):]):
             raise RuntimeError(f"{cls.__name__}.backward: returned {len(results)} gradients for {len(args)} arguments")
-        for k, (g, wanted) in enumerate(zip(results, is_tensor)):
+        for k, (g, wanted) in enumerate(zip(results, is_tensor, strict=False)):
             if g is not None and not (wanted and isinstance(g, Tensor)):
                 raise TypeError(f"{cls.__name__}.backward: the gradient of argument {k} must be "
                                 f"{'a tensor or None' if wanted else 'None'}, not {type(g).__name__}")
-        return tuple(g for g, wanted in zip(results, is_tensor) if wanted)
+        return tuple(g for g, wanted in zip(results, is_tensor, strict=False) if wanted)
     backward.__qualname__ = cls.__name__
     return backward
 

@@ -1,9 +1,9 @@
 """Pairs of tensors with the same values, one of tinyrnn and one of PyTorch, and their comparison."""
 import numpy as np
 import torch
+from tinyrnn.autograd.backward import grad
 
 from tinyrnn.autograd import methods
-from tinyrnn.autograd.backward import grad
 from tinyrnn.autograd.creation import tensor
 
 torch.set_num_threads(1)
@@ -39,13 +39,13 @@ def assert_same_op(ours, theirs, *arrays, second=True):
     seed = np.cos(np.arange(y.array.size)).reshape(y.shape).astype(y.dtype)
     dy, dw = pair(seed, requires_grad=True)
     dxs, dzs = grad(y, xs, dy, create_graph=True), torch.autograd.grad(w, zs, dw, create_graph=True)
-    for dx, dz in zip(dxs, dzs):
+    for dx, dz in zip(dxs, dzs, strict=True):
         assert_same(dx, dz)
     if not second:
         return
-    for dx, dz in zip(dxs, dzs):
+    for dx, dz in zip(dxs, dzs, strict=True):
         if dz.requires_grad:
             ggs = grad(dx, [dy, *xs], dx.new_ones(dx.shape), retain_graph=True, materialize_grads=True)
             hhs = torch.autograd.grad(dz, [dw, *zs], torch.ones_like(dz), retain_graph=True, materialize_grads=True)
-            for g, h in zip(ggs, hhs):
+            for g, h in zip(ggs, hhs, strict=True):
                 assert_same(g, h)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_functions import assert_same
 from tinyrnn.autograd import creation, dtypes
-from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import as_tensor, from_numpy, tensor
 from tinyrnn.autograd.device import device
 
@@ -61,8 +61,8 @@ def test_tensor_copies():
     assert tensor([1.0], requires_grad=True).requires_grad and tensor([1.0]).is_leaf
 
 
-@pytest.mark.parametrize("data", ["a", None, 1j, 2**63, [None], object(), np.zeros(2, np.float16), np.zeros(2, np.int32),
-                                  np.zeros(2, ">f4")])
+@pytest.mark.parametrize("data", [
+    "a", None, 1j, 2**63, [None], object(), np.zeros(2, np.float16), np.zeros(2, np.int32), np.zeros(2, ">f4")])
 def test_data_that_is_no_tensor(data):
     with pytest.raises(DtypeError, match="tensor: expected numbers"):
         tensor(data)
@@ -174,7 +174,8 @@ def test_bad_arguments():
 # ---- ranges ----
 
 @pytest.mark.parametrize("arguments", [
-    (5,), (0,), (2, 7), (0, 5.0), (5, 0, -2), (0, 1, 0.1), (1, 2, 0.3), (-3, 4, 2), (0, 7, 7), (0.5,), (1, 1), (2.5, -2, -0.7)])
+    (5,), (0,), (2, 7), (0, 5.0), (5, 0, -2), (0, 1, 0.1), (1, 2, 0.3), (-3, 4, 2), (0, 7, 7), (0.5,), (1, 1),
+    (2.5, -2, -0.7)])
 def test_arange(arguments):
     assert_same(creation.arange(*arguments), torch.arange(*arguments))
     assert_same(creation.arange(*arguments, dtype=float), torch.arange(*arguments, dtype=float))

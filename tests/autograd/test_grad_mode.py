@@ -5,7 +5,12 @@ import pytest
 
 from tinyrnn.autograd.creation import ones
 from tinyrnn.autograd.grad_mode import (
-    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
 )
 
 x = ones(2, requires_grad=True)
@@ -51,8 +56,8 @@ def test_mode_is_put_back_after_an_error():
 
 
 @pytest.mark.parametrize("decorate, inside", [
-    (no_grad, False), (no_grad(), False), (inference_mode, False), (inference_mode(), False), (inference_mode(False), True),
-    (enable_grad, True), (enable_grad(), True)])
+    (no_grad, False), (no_grad(), False), (inference_mode, False), (inference_mode(), False),
+    (inference_mode(False), True), (enable_grad, True), (enable_grad(), True)])
 def test_decorated_function(decorate, inside):
     @decorate
     def seen(a, *, b):

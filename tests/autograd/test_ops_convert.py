@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.tensor import Tensor
 
 from tests.autograd.helpers_functions import assert_same, assert_same_op, pair
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import ones, tensor, zeros
 from tinyrnn.autograd.device import device
-from tinyrnn.autograd.tensor import Tensor
 
 NAMES = ["float32", "float64", "int64", "bool"]
 VALUES = np.array([[-2.5, 0, 0.3], [1, 7.9, 1e3]])
@@ -127,7 +127,8 @@ def test_array_protocol():
 # ---- text ----
 
 @pytest.mark.parametrize("array", [
-    np.array(1.5, np.float32), np.array(3), np.array(True), np.array([1.0, 2], np.float32), np.array([1.0, 2.5], np.float32),
+    np.array(1.5, np.float32), np.array(3), np.array(True), np.array([1.0, 2], np.float32),
+    np.array([1.0, 2.5], np.float32),
     np.array([[1, 20], [-3, 4]]), np.array([True, False]), np.zeros(0, np.float32), np.zeros((0, 3), np.float32),
     np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7, np.array([math.nan, 1.5], np.float32),
     np.array([1e-6, 1.0], np.float32), np.arange(40)])

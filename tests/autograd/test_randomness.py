@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 import torch
+from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_functions import assert_same
 from tinyrnn.autograd import creation, dtypes, randomness
-from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import tensor, zeros
 from tinyrnn.autograd.generator import Generator, manual_seed
 
@@ -22,7 +22,8 @@ def same_seed():
 @pytest.mark.parametrize("size", [(3,), (2, 3), ((4, 7),), (0,), ((),), (129,)])
 @pytest.mark.parametrize("ours, theirs", FLOATS)
 def test_rand_randn(name, size, ours, theirs):
-    assert_same(getattr(randomness, name)(*size, dtype=getattr(dtypes, ours)), getattr(torch, name)(*size, dtype=theirs))
+    x = getattr(randomness, name)(*size, dtype=getattr(dtypes, ours))
+    assert_same(x, getattr(torch, name)(*size, dtype=theirs))
     x, z = zeros(3, 5), torch.zeros(3, 5)
     assert_same(getattr(randomness, name + "_like")(x), getattr(torch, name + "_like")(z))
 

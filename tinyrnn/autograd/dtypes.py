@@ -13,7 +13,7 @@ SUPPORTED = (float32, float64, int64, bool)
 
 
 def as_dtype(operation, dtype):
-    """``dtype`` as one of the four, or None as it is; Python's float, int and bool stand for float64, int64 and bool."""
+    """``dtype`` as one of the four, or None as it is. Python's float, int and bool are float64, int64 and bool."""
     if dtype is None:
         return None
     try:

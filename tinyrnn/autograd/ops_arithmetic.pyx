@@ -4,9 +4,7 @@ The first operations to read. Each is one function: the docstring says what it c
 says the same again in code, and ``record`` writes it down together with the tensors whose values backward reads.
 Gradients of broadcast operands need no care here: the backward pass sums them.
 """
-from numpy cimport (
-    NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray,
-)
+from numpy cimport NPY_BOOL, NPY_FLOAT, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray
 
 from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record

@@ -3,7 +3,7 @@ from numpy cimport NPY_DOUBLE, PyArray_TYPE, import_array, ndarray
 
 from tinyrnn.autograd.arrays cimport is_real
 from tinyrnn.autograd.engine cimport record
-from tinyrnn.autograd.tensor cimport Tensor, refresh, version_of
+from tinyrnn.autograd.tensor cimport Tensor, version_of
 
 import builtins
 import copy as copying

@@ -4,7 +4,7 @@ Each derivative is one line of ordinary operations, so it can be differentiated 
 where that saves work (exp, sqrt), in the input where that is more exact.
 """
 from libc.math cimport INFINITY
-from numpy cimport import_array, ndarray
+from numpy cimport import_array
 
 from tinyrnn.autograd.arrays cimport is_real, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
@@ -263,7 +263,7 @@ def isfinite(Tensor input not None):
 
 
 def nan_to_num(Tensor input not None, nan=0.0, posinf=None, neginf=None):
-    """x with NaN and the infinities replaced, the latter by the dtype's limits unless given.    dx = dy, 0 where replaced"""
+    """x with NaN and infinities replaced, these by the dtype's limits unless given.    dx = dy, 0 where replaced"""
     if not is_real(input.array):
         return wrap(input.array.copy())
 

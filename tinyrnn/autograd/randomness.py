@@ -53,17 +53,20 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
 
 def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
     """0 .. n-1 in random order, int64 unless given."""
-    return leaf(cast(_chosen(generator).randperm(n), as_dtype("randperm", dtype) or dtypes.int64), requires_grad, device)
+    array = _chosen(generator).randperm(n)
+    return leaf(cast(array, as_dtype("randperm", dtype) or dtypes.int64), requires_grad, device)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Uniform in [0, 1), in the input's shape and dtype."""
-    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    dtype = dtype or input.dtype
+    return rand(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Normal with mean 0 and standard deviation 1, in the input's shape and dtype."""
-    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    dtype = dtype or input.dtype
+    return randn(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):

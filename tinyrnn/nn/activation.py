@@ -27,9 +27,6 @@ class ReLU6(InPlace):
     def forward(self, input):
         return F.relu6(input, self.inplace)
 
-    def extra_repr(self):
-        return "min_val=0.0, max_val=6.0" + (", inplace=True" if self.inplace else "")
-
 
 class SiLU(InPlace):
     """y = x sigmoid(x) (Elfwing et al. 2017)."""

@@ -86,6 +86,7 @@ def transfer(ours, theirs):
 
 def plain(text):
     """PyTorch's text as ours: shapes are tuples, and its name does not appear."""
-    text = re.sub(r"torch\.Size\(\[([^\]]*)\]\)", lambda m: f"({m[1]},)" if m[1] and "," not in m[1] else f"({m[1]})", text)
+    text = re.sub(r"torch\.Size\(\[(\d+)\]\)", r"(\1,)", text)
+    text = re.sub(r"torch\.Size\(\[([^\]]*)\]\)", r"(\1)", text)
     text = re.sub(r"torch\.(Float|Double)Tensor", lambda m: "float32" if m[1] == "Float" else "float64", text)
     return text.replace("torch.nn.", "").replace("torch.", "")

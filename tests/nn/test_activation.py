@@ -6,9 +6,9 @@ from nn_helpers import compare, leaf
 from tinyrnn import nn
 
 CASES = [("ReLU", ()), ("ReLU6", ()), ("SiLU", ()), ("Tanh", ()), ("Sigmoid", ()), ("LogSigmoid", ()), ("Softsign", ()),
-         ("Softplus", ()), ("Softplus", (2.0, 1.5)), ("GELU", ()), ("GELU", ("tanh",)), ("LeakyReLU", ()), ("LeakyReLU", (0.3,)),
-         ("ELU", ()), ("ELU", (0.7,)), ("Hardtanh", ()), ("Hardtanh", (-0.5, 2.0)), ("Softmax", (-1,)), ("Softmax", (0,)),
-         ("LogSoftmax", (1,))]
+         ("Softplus", ()), ("Softplus", (2.0, 1.5)), ("GELU", ()), ("GELU", ("tanh",)), ("LeakyReLU", ()),
+         ("LeakyReLU", (0.3,)), ("ELU", ()), ("ELU", (0.7,)), ("Hardtanh", ()), ("Hardtanh", (-0.5, 2.0)),
+         ("Softmax", (-1,)), ("Softmax", (0,)), ("LogSoftmax", (1,))]
 INPLACE = [("ReLU", ()), ("ReLU6", ()), ("SiLU", ()), ("LeakyReLU", (0.3,)), ("ELU", (0.7,)), ("Hardtanh", ())]
 
 

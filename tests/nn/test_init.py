@@ -8,13 +8,14 @@ from tinyrnn import nn
 from tinyrnn.autograd.generator import Generator, default_generator, manual_seed
 from tinyrnn.nn import init
 
-UNIFORM = [("uniform_", {}), ("uniform_", {"a": -3, "b": 0.5}), ("xavier_uniform_", {}), ("xavier_uniform_", {"gain": 2.5}),
-           ("kaiming_uniform_", {}), ("kaiming_uniform_", {"a": 5 ** 0.5}),
+UNIFORM = [("uniform_", {}), ("uniform_", {"a": -3, "b": 0.5}), ("xavier_uniform_", {}),
+           ("xavier_uniform_", {"gain": 2.5}), ("kaiming_uniform_", {}), ("kaiming_uniform_", {"a": 5 ** 0.5}),
            ("kaiming_uniform_", {"mode": "fan_out", "nonlinearity": "relu"})]
 NORMAL = [("normal_", {}), ("normal_", {"mean": 2, "std": 0.1}), ("xavier_normal_", {}),
           ("kaiming_normal_", {"mode": "fan_out", "nonlinearity": "tanh"}), ("sparse_", {"sparsity": 0.3}),
           ("trunc_normal_", {}), ("trunc_normal_", {"mean": 0.5, "std": 0.7, "a": 0, "b": 1}),
-          ("trunc_normal_", {"mean": 0, "std": 1, "a": 1.5, "b": 1.7}), ("orthogonal_", {}), ("orthogonal_", {"gain": 3})]
+          ("trunc_normal_", {"mean": 0, "std": 1, "a": 1.5, "b": 1.7}), ("orthogonal_", {}),
+          ("orthogonal_", {"gain": 3})]
 PLAIN = [("constant_", {"val": 3.5}), ("ones_", {}), ("zeros_", {}), ("eye_", {})]
 SHAPES = [(3, 4), (4, 3), (7, 33), (17, 1), (1, 5), (4, 3, 2)]
 MATRIX_ONLY = ("eye_", "sparse_")
@@ -74,8 +75,8 @@ def test_a_change_is_noticed():
         y.backward()
 
 
-@pytest.mark.parametrize("args", [("linear",), ("conv2d",), ("sigmoid",), ("tanh",), ("relu",), ("selu",), ("leaky_relu",),
-                                  ("leaky_relu", 0.3), ("leaky_relu", 2)])
+@pytest.mark.parametrize("args", [("linear",), ("conv2d",), ("sigmoid",), ("tanh",), ("relu",), ("selu",),
+                                  ("leaky_relu",), ("leaky_relu", 0.3), ("leaky_relu", 2)])
 def test_gain(args):
     assert init.calculate_gain(*args) == torch.nn.init.calculate_gain(*args)
 
@@ -103,8 +104,9 @@ def test_errors():
     assert init.orthogonal_(leaf(np.zeros((0, 2)))[0]).shape == (0, 2)
 
 
-LAYERS = [("Linear", (3, 4), {}), ("Linear", (33, 17), {"bias": False}), ("Linear", (1, 1), {}), ("Bilinear", (3, 4, 5), {}),
-          ("Embedding", (7, 5), {}), ("Embedding", (7, 5), {"padding_idx": -2}), ("LayerNorm", ((3, 4),), {})]
+LAYERS = [("Linear", (3, 4), {}), ("Linear", (33, 17), {"bias": False}), ("Linear", (1, 1), {}),
+          ("Bilinear", (3, 4, 5), {}), ("Embedding", (7, 5), {}), ("Embedding", (7, 5), {"padding_idx": -2}),
+          ("LayerNorm", ((3, 4),), {})]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

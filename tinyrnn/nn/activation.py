@@ -79,7 +79,10 @@ class Softplus(Module):
 
 
 class GELU(Module):
-    """y = x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016); ``approximate``: "none" or "tanh"."""
+    """y = x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016).
+
+    ``approximate``: "none" or "tanh".
+    """
 
     def __init__(self, approximate="none"):
         super().__init__()

@@ -96,15 +96,16 @@ def test_repack_undoes_padding(lengths, extra, sort):
 def test_integers_can_be_packed():
     x, y = leaf(np.array([[1, 2, 0], [3, 0, 0], [4, 5, 6]]))
     for lengths in ([2, 1, 3], np.array([2, 1, 3]), leaf(np.array([2, 1, 3]))[0]):
-        same_packed(ours.pack_padded_sequence(x, lengths, True, False), theirs.pack_padded_sequence(y, [2, 1, 3], True, False))
+        same_packed(ours.pack_padded_sequence(x, lengths, True, False),
+                    theirs.pack_padded_sequence(y, [2, 1, 3], True, False))
 
 
 def test_unpad():
     x, y = leaf(np.random.default_rng(0).standard_normal((3, 4, 2)))
     for batch_first in (True, False):
         n = [4, 0, 2] if batch_first else [3, 0, 1, 2]
-        for a, b in zip(ours.unpad_sequence(x, n, batch_first), theirs.unpad_sequence(y.clone(), torch.tensor(n), batch_first),
-                        strict=True):
+        expected = theirs.unpad_sequence(y.clone(), torch.tensor(n), batch_first)
+        for a, b in zip(ours.unpad_sequence(x, n, batch_first), expected, strict=True):
             assert_same(a, b)
     assert x.shape == (3, 4, 2)
     with pytest.raises(ValueError, match="2 lengths for 3 rows"):
@@ -133,7 +134,7 @@ def test_invert_permutation(order):
 
 X = np.zeros((3, 2, 4))
 ERRORS = [
-    (lambda L, x: L.pack_padded_sequence(x, [1, 2]), "must be sorted in decreasing order when `enforce_sorted` is True"),
+    (lambda L, x: L.pack_padded_sequence(x, [1, 2]), "sorted in decreasing order when `enforce_sorted` is True"),
     (lambda L, x: L.pack_padded_sequence(x, [1, 0]), "has to be greater than 0"),
     (lambda L, x: L.pack_padded_sequence(x, [3, 2, 1]), "to be equal to batch_size, but got 3 "),
     (lambda L, x: L.pad_packed_sequence(L.pack_padded_sequence(x, [3, 2]), total_length=2),

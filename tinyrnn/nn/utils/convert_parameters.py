@@ -16,8 +16,8 @@ def vector_to_parameters(vec, parameters):
     parameters = list(parameters)
     needed = sum(p.array.size for p in parameters)
     if vec.shape != (needed,):
-        raise ShapeError(f"vector_to_parameters: a vector {vec.shape}, of {vec.array.size} elements, for parameters that "
-                         f"have {needed}")
+        raise ShapeError(f"vector_to_parameters: a vector {vec.shape}, of {vec.array.size} elements, for parameters "
+                         f"that have {needed}")
     start = 0
     for p in parameters:
         stop = start + p.array.size

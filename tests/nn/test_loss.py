@@ -35,7 +35,8 @@ def pair(array):
 
 # ---- classes ---------------------------------------------------------------------------------------------------------
 
-SHAPES = [((5,), ()), ((3, 5), (3,)), ((2, 4, 3), (2, 3)), ((2, 4, 3, 2), (2, 3, 2)), ((1, 1), (1,)), ((33, 129), (33,))]
+SHAPES = [((5,), ()), ((3, 5), (3,)), ((2, 4, 3), (2, 3)), ((2, 4, 3, 2), (2, 3, 2)), ((1, 1), (1,)),
+          ((33, 129), (33,))]
 
 
 def classes(shape, target_shape, rng=RNG):
@@ -276,8 +277,9 @@ def test_gaussian_nll_errors():
 # ---- modules ---------------------------------------------------------------------------------------------------------
 
 MODULES = [
-    ("CrossEntropyLoss", {"label_smoothing": 0.1, "ignore_index": 2}, "classes"), ("NLLLoss", {"ignore_index": 1}, "classes"),
-    ("BCELoss", {}, "shares"), ("BCEWithLogitsLoss", {}, "shares"), ("MSELoss", {}, "shares"), ("L1Loss", {}, "shares"),
+    ("CrossEntropyLoss", {"label_smoothing": 0.1, "ignore_index": 2}, "classes"),
+    ("NLLLoss", {"ignore_index": 1}, "classes"), ("BCELoss", {}, "shares"), ("BCEWithLogitsLoss", {}, "shares"),
+    ("MSELoss", {}, "shares"), ("L1Loss", {}, "shares"),
     ("SmoothL1Loss", {"beta": 0.2}, "shares"), ("HuberLoss", {"delta": 0.2}, "shares"),
     ("KLDivLoss", {"log_target": True}, "shares"), ("GaussianNLLLoss", {"full": True}, "variance"),
 ]
@@ -288,12 +290,13 @@ MODULES = [
 def test_modules(name, options, kind, reduction):
     mine, his = (getattr(library, name)(**options, reduction=reduction) for library in (nn, torch.nn))
     assert repr(mine) == repr(his)
-    rest = {"classes": [np.array([0, 1, 2])], "shares": [uniform(3, 4)], "variance": [normal(3, 4), uniform(3, 4)]}[kind]
-    compare(mine, his, uniform(3, 4), *rest)
+    rest = {"classes": [np.array([0, 1, 2])], "shares": [uniform(3, 4)], "variance": [normal(3, 4), uniform(3, 4)]}
+    compare(mine, his, uniform(3, 4), *rest[kind])
 
 
-@pytest.mark.parametrize(("name", "buffer"), [("CrossEntropyLoss", "weight"), ("NLLLoss", "weight"), ("BCELoss", "weight"),
-                                              ("BCEWithLogitsLoss", "weight"), ("BCEWithLogitsLoss", "pos_weight")])
+@pytest.mark.parametrize(("name", "buffer"), [("CrossEntropyLoss", "weight"), ("NLLLoss", "weight"),
+                                              ("BCELoss", "weight"), ("BCEWithLogitsLoss", "weight"),
+                                              ("BCEWithLogitsLoss", "pos_weight")])
 def test_weights_are_buffers(name, buffer):
     a, b = pair(uniform(4))
     mine, his = getattr(nn, name)(**{buffer: a}), getattr(torch.nn, name)(**{buffer: b})

@@ -27,9 +27,6 @@ class ReLU6(InPlace):
     def forward(self, input):
         return F.relu6(input, self.inplace)
 
-    def extra_repr(self):
-        return "min_val=0.0, max_val=6.0" + (", inplace=True" if self.inplace else "")
-
 
 class SiLU(InPlace):
     """y = x sigmoid(x) (Elfwing et al. 2017)."""
@@ -82,7 +79,10 @@ class Softplus(Module):
 
 
 class GELU(Module):
-    """y = x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016); ``approximate``: "none" or "tanh"."""
+    """y = x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016).
+
+    ``approximate``: "none" or "tanh".
+    """
 
     def __init__(self, approximate="none"):
         super().__init__()

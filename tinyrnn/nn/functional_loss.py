@@ -14,7 +14,6 @@ from tinyrnn.autograd.ops_activations import logsigmoid
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_softmax import log_softmax
 
-
 SMALLEST = float(np.float32(1e-12))          # PyTorch's constant is a float32, also where the numbers are float64
 
 
@@ -66,7 +65,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
 def soft_cross_entropy(logs, target, dim, weight, reduction, label_smoothing, ignore_index):
     """Targets that are probabilities: loss = -sum_c w_c p_c log softmax(x)_c; "mean" divides by the number of rows."""
     if target.dtype.kind != "f":
-        raise DtypeError(f"cross_entropy: Expected floating point type for target with class probabilities, got {target.dtype}")
+        raise DtypeError("cross_entropy: Expected floating point type for target with class probabilities, got "
+                         f"{target.dtype}")
     if ignore_index >= 0:
         raise ValueError("cross_entropy: ignore_index is not supported for targets that are class probabilities")
     classes = logs.shape[dim]
@@ -115,8 +115,8 @@ def check_classes(name, shape, target, weight, ignore_index, dim):
         raise ShapeError(f"{name}: the input {shape} needs a target of shape {shape[:dim] + shape[dim + 1:]}, "
                          f"not {target.shape}")
     if weight is not None and weight.shape != (classes,):
-        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got "
-                         f"weight tensor of shape: {weight.shape}")
+        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but "
+                         f"got weight tensor of shape: {weight.shape}")
     wrong = ((target.array < 0) | (target.array >= classes)) & (target.array != ignore_index)
     if wrong.any():
         raise IndexError(f"{name}: Target {target.array[wrong][0]} is out of bounds for {classes} classes")
@@ -133,8 +133,8 @@ def over_classes(weight, logs, dim):
     """A weight (C,) in a shape that multiplies (N, C, d1, ...)."""
     classes = logs.shape[dim]
     if weight.shape != (classes,):
-        raise ShapeError(f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes "
-                         f"but got weight tensor of shape: {weight.shape}")
+        raise ShapeError(f"cross_entropy: weight tensor should be defined either for all {classes} classes or no "
+                         f"classes but got weight tensor of shape: {weight.shape}")
     return weight.reshape([classes] + [1] * (logs.ndim - dim - 1))
 
 
@@ -186,8 +186,8 @@ def difference(input, target):
     """input - target, with PyTorch's warning where one of them is broadcast."""
     if target.shape != input.shape:
         warnings.warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This "
-                      "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-                      stacklevel=3)
+                      "will likely lead to incorrect results due to broadcasting. Please ensure they have the same "
+                      "size.", stacklevel=3)
     return input - target
 
 
@@ -245,8 +245,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     """
     check_reduction("kl_div", "sum" if reduction == "batchmean" else reduction, size_average, reduce)
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
-                      "divides only by the batch size, and aligns with the KL div math definition.", stacklevel=2)
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. "
+                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+                      stacklevel=2)
     if log_target:
         loss = target.exp() * (target - input)
     else:                                               # t log t is 0 at t = 0

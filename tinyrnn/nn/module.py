@@ -80,7 +80,8 @@ class Module:
 
     def _set_buffer(self, name, value):
         if value is not None and not isinstance(value, Tensor):
-            raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (Buffer, Tensor or None expected)")
+            raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' "
+                            "(Buffer, Tensor or None expected)")
         default = name not in self.__dict__.get("_non_persistent_buffers_set", ())
         self.register_buffer(name, value, getattr(value, "persistent", default))
 
@@ -122,15 +123,16 @@ class Module:
                             "(Parameter or None required)")
         if param is not None and param.grad_fn is not None:
             raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-                             f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
-                             "forward() method.")
+                             f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
+                             "the forward() method.")
         self._parameters[name] = param
 
     def register_buffer(self, name, tensor, persistent=True):
         """Adds a tensor that is state but not trained; with ``persistent`` it is part of the ``state_dict``."""
         self._check_name("buffer", "_buffers", name)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)")
+            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
+                            "(Tensor or None required)")
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)

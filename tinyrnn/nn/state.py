@@ -64,7 +64,8 @@ def load(module, state_dict, strict, assign):
         errors.append("Missing key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in missing)))
     if strict and unexpected:
         errors.append("Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in unexpected)))
-    found = [(place, as_values(place, state_dict[place[0]], assign, errors)) for place in expected if place[0] in state_dict]
+    found = [(place, as_values(place, state_dict[place[0]], assign, errors)) for place in expected
+             if place[0] in state_dict]
     if errors:
         raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
             type(module).__name__, "\n\t".join(errors)))
@@ -77,17 +78,18 @@ def as_values(place, given, assign, errors):
     """The given values as an array that fits the place, or a line in ``errors``."""
     key, _, _, tensor = place
     if not isinstance(given, Tensor) and not hasattr(given, "__array__"):
-        errors.append(f'While copying the parameter named "{key}", expected Tensor or Tensor-like object from checkpoint '
-                      f"but received {type(given)}")
+        errors.append(f'While copying the parameter named "{key}", expected Tensor or Tensor-like object from '
+                      f"checkpoint but received {type(given)}")
         return None
     values = given.array if isinstance(given, Tensor) else np.asarray(given)
     if tensor.shape == () and values.shape == (1,):
         values = values[0:1].reshape(())
     if values.shape != tensor.shape:
-        errors.append(f"size mismatch for {key}: copying a param with shape {values.shape} from checkpoint, the shape in "
-                      f"current model is {tensor.shape}.")
+        errors.append(f"size mismatch for {key}: copying a param with shape {values.shape} from checkpoint, the shape "
+                      f"in current model is {tensor.shape}.")
     elif values.dtype.kind not in NUMBERS or (assign and values.dtype.kind != tensor.dtype.kind):
-        errors.append(f'While copying the parameter named "{key}", its dtype {values.dtype} cannot become {tensor.dtype}')
+        errors.append(f'While copying the parameter named "{key}", its dtype {values.dtype} cannot become '
+                      f"{tensor.dtype}")
     return values
 
 

@@ -16,7 +16,7 @@ def gradients(parameters):
 
 
 def norm(x, norm_type):
-    """(sum |x|^p)^(1/p) of an array; the largest |x| for p = inf, the smallest for -inf, how many are not 0 for p = 0."""
+    """(sum |x|^p)^(1/p) of an array: for p = inf the largest |x|, for -inf the smallest, for 0 how many are not 0."""
     size = np.abs(x)
     with np.errstate(all="ignore"):                 # inf and nan are answers here
         if norm_type == np.inf:
@@ -48,8 +48,9 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     total = norm(np.array([norm(x.array, norm_type) for x in tensors], dtype), norm_type) if tensors else 0.0
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
-            "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`")
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
+            "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
+            "`error_if_nonfinite=False`")
     return record(np.asarray(total, dtype), (), None)
 
 

@@ -94,7 +94,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
         raise ShapeError(f"pack_padded_sequence: the input needs at least 2 dimensions, its shape is {input.shape}")
     steps, rows = input.shape[1::-1] if batch_first else input.shape[:2]
     if len(lengths) != rows:
-        raise ShapeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={rows})")
+        raise ShapeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} "
+                         f"(batch_size={rows})")
     if not rows:
         raise ShapeError("Cannot pack empty tensors.")
     order = None
@@ -102,11 +103,12 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
         order = np.argsort(-lengths, kind="stable")
         lengths = lengths[order]
     if lengths.min() <= 0:
-        raise ValueError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise ValueError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is "
+                         "<= 0")
     if (np.diff(lengths) > 0).any():
-        raise ValueError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-                         "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement "
-                         "if you do not need ONNX exportability.")
+        raise ValueError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
+                         "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
+                         "requirement.")
     if lengths[0] > steps:
         raise ShapeError(f"Expected `len(lengths)` to be at most the {steps} steps of the input {input.shape}, "
                          f"but found {lengths[0]}")
@@ -138,8 +140,8 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
     steps, rows = len(batch_sizes), int(batch_sizes[0])
     if total_length is not None:
         if total_length < steps:
-            raise ValueError("Expected total_length to be at least the length of the longest sequence in input, but got "
-                             f"total_length={total_length} and max sequence length being {steps}")
+            raise ValueError("Expected total_length to be at least the length of the longest sequence in input, but "
+                             f"got total_length={total_length} and max sequence length being {steps}")
         steps = total_length
     lengths = (batch_sizes > np.arange(rows)[:, None]).sum(1)                       # (B,) in sorted order
     step, row = places(batch_sizes)
@@ -177,7 +179,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
     if not sequences:
         raise ValueError("pad_sequence: received an empty list of sequences")
     if len({(x.shape[1:], x.dtype) for x in sequences}) > 1 or sequences[0].ndim == 0:
-        raise ShapeError("pad_sequence: the sequences must agree in dtype and in all dimensions but the first, but they are "
+        raise ShapeError("pad_sequence: the sequences must agree in dtype and all dimensions but the first, not: "
                          + ", ".join(f"{x.dtype} {x.shape}" for x in sequences))
     lengths = np.array([len(x) for x in sequences])
     steps = np.arange(lengths.max())[:, None]                                      # (T, 1)

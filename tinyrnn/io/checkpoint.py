@@ -108,7 +108,8 @@ class Archive:
         self.entries = {info.filename: info for info in archive.infolist()}
         self.used = {STRUCTURE}
         if any(entry.endswith("data.pkl") for entry in self.entries):
-            raise CheckpointError("written by torch.save: it holds a pickle, which could run code, so it is not read here")
+            raise CheckpointError("written by torch.save: it holds a pickle, which could run code, so it is not "
+                                  "read here")
         if STRUCTURE not in self.entries:
             raise CheckpointError(f"not a tinyrnn checkpoint: it has no {STRUCTURE}")
         if len(self.entries) != len(archive.infolist()):

@@ -177,8 +177,8 @@ def test_warm_restarts_take_fractions(multiple):
 
 @pytest.mark.parametrize("options", [
     {}, {"mode": "max"}, {"threshold_mode": "abs", "threshold": 0.05}, {"mode": "max", "threshold_mode": "abs"},
-    {"patience": 1, "cooldown": 3, "factor": 0.5}, {"patience": 0, "min_lr": 0.02}, {"patience": 0, "min_lr": [0.05, 0]},
-    {"patience": 0, "eps": 0.01},
+    {"patience": 1, "cooldown": 3, "factor": 0.5}, {"patience": 0, "min_lr": 0.02},
+    {"patience": 0, "min_lr": [0.05, 0]}, {"patience": 0, "eps": 0.01},
 ])
 def test_plateau(options):
     options = {"patience": 2, **options}

@@ -76,7 +76,8 @@ def test_the_seed_is_drawn_when_the_iteration_begins():
 
 
 @pytest.mark.parametrize("options", [
-    {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": None}, {"batch_size": 20}, {"shuffle": False},
+    {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": None}, {"batch_size": 20},
+    {"shuffle": False},
 ])
 def test_streams(options):
     seed_both()

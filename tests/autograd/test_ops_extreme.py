@@ -3,8 +3,6 @@ import pytest
 import torch
 from autograd.helpers_reduce import check, leaf, normal
 
-from tinyrnn.autograd.arrays import ShapeError  # noqa: F401
-
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (16,), (33,), (600,), (3, 1), (4, 17), (17, 4), (2, 3, 5), (3, 33, 2)]
 

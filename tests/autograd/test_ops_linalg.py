@@ -77,8 +77,9 @@ def test_inf_and_nan_without_warnings():
     a, b = np.array([[np.inf, 0], [np.nan, 1]]), np.array([[-np.inf, 0], [1e308, 1e308]])
     for x, y in ((a, b), (np.stack([a, b]), np.stack([b, a]))):
         np.testing.assert_array_equal((leaf(x) @ leaf(y)).array, (torch.tensor(x) @ torch.tensor(y)).numpy())
-    y = ops.linear(leaf(a), leaf(b), leaf(np.array([-np.inf, np.inf])))
-    np.testing.assert_array_equal(y.array, F.linear(*map(torch.tensor, (a, b, [-np.inf, np.inf]))).numpy())
+    bias = np.array([-np.inf, np.inf])
+    y = ops.linear(leaf(a), leaf(b), leaf(bias))
+    np.testing.assert_array_equal(y.array, F.linear(*map(torch.tensor, (a, b, bias))).numpy())
 
 
 def test_integers():

@@ -17,7 +17,8 @@ FLOORS = (
     ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/parallel kernels/cpu kernels/mersenne"),
     ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce"),
     ("sequences", "kernels/rnn kernels/gru kernels/lstm kernels/attention kernels/optimise"),
-    ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/backward autograd/generator autograd/rows autograd/product"),
+    ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/backward autograd/generator "
+        "autograd/rows autograd/product"),
     ("operations", "autograd/ops_* autograd/fused"),
     ("autograd", "autograd/__init__ autograd/methods autograd/reference autograd/function autograd/check"),
     ("layers", "nn/* optim/*"),

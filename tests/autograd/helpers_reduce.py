@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-
-import tinyrnn.autograd.methods  # noqa: F401  the methods of Tensor
 from tinyrnn.autograd.backward import grad
 from tinyrnn.autograd.engine import record
+
+import tinyrnn.autograd.methods  # noqa: F401  the methods of Tensor
 
 torch.set_num_threads(1)
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
@@ -31,6 +31,13 @@ def tensors(results):
     """The float results of an operation that may return several."""
     results = results if isinstance(results, tuple) else (results,)
     return [r for r in results if "float" in str(r.dtype)]
+
+
+def method(name, *args, **kwargs):
+    """The method of that name, called on a tensor of ours and of PyTorch's."""
+    def call(x):
+        return getattr(x, name)(*args, **kwargs)
+    return call, call
 
 
 def check(ours, theirs, *arrays, second=True, dtypes=(np.float64, np.float32)):

@@ -1,22 +1,26 @@
 import numpy as np
 import pytest
 import torch
-from autograd.helpers_reduce import check, leaf, normal
-
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.ops_einsum import einsum
+
+from tests.autograd.helpers_reduce import check, leaf, normal
 
 EQUATIONS = [
     ("ij->ji", (2, 3)), ("ij", (2, 3)), ("ba", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii", (3, 3)),
     ("ii->i", (3, 3)), ("iij->j", (3, 3, 2)), ("ijij->ij", (2, 3, 2, 3)), ("iii->i", (3, 3, 3)),
     ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)), ("i,j->ij", (3,), (4,)), ("i,j->ji", (3,), (4,)),
     ("ij,jk", (2, 3), (3, 4)), ("ij,jk->ki", (2, 3), (3, 4)), ("bij,bjk->bik", (5, 2, 3), (5, 3, 4)),
-    ("bij,bij->b", (5, 2, 3), (5, 2, 3)), ("bij,kj->bik", (5, 2, 3), (4, 3)), ("bhqd,bhkd->bhqk", (2, 3, 4, 5), (2, 3, 6, 5)),
-    ("ij,kl->", (2, 3), (4, 5)), ("ij,j->", (2, 3), (3,)), ("...i,i->...", (2, 4, 3), (3,)), ("...ij,...jk", (5, 2, 3), (3, 4)),
-    ("...ij,...jk->...ik", (6, 1, 2, 3), (5, 3, 4)), ("i...->...", (3, 2, 4)), ("...->...", (2, 3)), ("i...->i", (3, 2)),
+    ("bij,bij->b", (5, 2, 3), (5, 2, 3)), ("bij,kj->bik", (5, 2, 3), (4, 3)),
+    ("bhqd,bhkd->bhqk", (2, 3, 4, 5), (2, 3, 6, 5)),
+    ("ij,kl->", (2, 3), (4, 5)), ("ij,j->", (2, 3), (3,)), ("...i,i->...", (2, 4, 3), (3,)),
+    ("...ij,...jk", (5, 2, 3), (3, 4)),
+    ("...ij,...jk->...ik", (6, 1, 2, 3), (5, 3, 4)), ("i...->...", (3, 2, 4)), ("...->...", (2, 3)),
+    ("i...->i", (3, 2)),
     ("ij,ij->ij", (1, 3), (2, 3)), ("ij,jk->ik", (2, 1), (3, 4)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
     ("i,i,i->i", (3,), (3,), (3,)), ("bi,oij,bj->bo", (5, 3), (4, 3, 2), (5, 2)), ("ii,i->i", (3, 3), (3,)),
-    ("ij,jk->ik", (2, 0), (0, 4)), ("i,->i", (3,), ()), (" i j , j k -> i k ", (2, 3), (3, 4)), ("aB,Bc", (2, 3), (3, 4)),
+    ("ij,jk->ik", (2, 0), (0, 4)), ("i,->i", (3,), ()), (" i j , j k -> i k ", (2, 3), (3, 4)),
+    ("aB,Bc", (2, 3), (3, 4)),
     ("ij,ijk->k", (2, 3), (2, 3, 4)), ("ijk,jil->kl", (2, 3, 4), (3, 2, 5)),
 ]
 
@@ -29,9 +33,12 @@ def test_matches_torch(case):
 
 
 def test_lists_instead_of_a_string():
+    def product(library, output):
+        return lambda a, b: library(a, [0, 1], b, [1, 2], *output)
+
     a, b = normal(2, 3), normal(3, 4)
     for output in ([], [[0, 2]], [[2, 0]], [[0]]):
-        check(lambda a, b: einsum(a, [0, 1], b, [1, 2], *output), lambda a, b: torch.einsum(a, [0, 1], b, [1, 2], *output), a, b)
+        check(product(einsum, output), product(torch.einsum, output), a, b)
     check(lambda a: einsum(a, [..., 51]), lambda a: torch.einsum(a, [..., 51]), a)
     check(lambda a, b: einsum("ij,jk", [a, b]), lambda a, b: torch.einsum("ij,jk", [a, b]), a, b)
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from autograd.helpers_reduce import check, leaf, normal
 
-from tinyrnn.autograd.arrays import ShapeError  # noqa: F401
+from tests.autograd.helpers_reduce import check, leaf, method, normal
 
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (16,), (33,), (600,), (3, 1), (4, 17), (17, 4), (2, 3, 5), (3, 33, 2)]
@@ -18,10 +17,10 @@ def drawn(shape, dtype=float):
 @pytest.mark.parametrize("name", ["max", "min", "amax", "amin"])
 def test_values_and_gradients(name, shape):
     for x in (normal(*shape), drawn(shape)):
-        check(lambda x: getattr(x, name)(), lambda x: getattr(x, name)(), x)
+        check(*method(name), x)
         for dim in range(-len(shape), len(shape)):
             for keepdim in (False, True):
-                check(lambda x: getattr(x, name)(dim, keepdim), lambda x: getattr(x, name)(dim, keepdim), x)
+                check(*method(name, dim, keepdim), x)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -35,14 +34,15 @@ def test_places(name, shape):
 
 
 @pytest.mark.parametrize("row", [
-    [nan, 1], [1, nan, nan, 2], [-inf, -inf], [inf, nan], [-inf, 0, inf], [0.0, -0.0], [1.0] * 40 + [nan], [-inf] * 20], ids=str)
+    [nan, 1], [1, nan, nan, 2], [-inf, -inf], [inf, nan], [-inf, 0, inf], [0.0, -0.0], [1.0] * 40 + [nan],
+    [-inf] * 20], ids=str)
 @pytest.mark.parametrize("name", ["max", "min", "amax", "amin"])
 def test_nan_inf_and_ties(name, row):
     x = np.array(row)
-    check(lambda x: getattr(x, name)(), lambda x: getattr(x, name)(), x, second=False)
-    check(lambda x: getattr(x, name)(0), lambda x: getattr(x, name)(0), x, second=False)
+    check(*method(name), x, second=False)
+    check(*method(name, 0), x, second=False)
     x = np.stack([x, np.arange(len(x)) * 1.0], 1)
-    check(lambda x: getattr(x, name)(0), lambda x: getattr(x, name)(0), x, second=False)
+    check(*method(name, 0), x, second=False)
 
 
 def test_several_dims():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from autograd.helpers_reduce import check, leaf, normal
-
-from tinyrnn.autograd import ops_linalg as ops
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
+
+from tests.autograd.helpers_reduce import check, leaf, normal
+from tinyrnn.autograd import ops_linalg as ops
 
 SHAPES = [
     ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((1, 1), (1, 1)), ((17, 33), (33, 16)),
@@ -77,8 +77,9 @@ def test_inf_and_nan_without_warnings():
     a, b = np.array([[np.inf, 0], [np.nan, 1]]), np.array([[-np.inf, 0], [1e308, 1e308]])
     for x, y in ((a, b), (np.stack([a, b]), np.stack([b, a]))):
         np.testing.assert_array_equal((leaf(x) @ leaf(y)).array, (torch.tensor(x) @ torch.tensor(y)).numpy())
-    y = ops.linear(leaf(a), leaf(b), leaf(np.array([-np.inf, np.inf])))
-    np.testing.assert_array_equal(y.array, F.linear(*map(torch.tensor, (a, b, [-np.inf, np.inf]))).numpy())
+    bias = np.array([-np.inf, np.inf])
+    y = ops.linear(leaf(a), leaf(b), leaf(bias))
+    np.testing.assert_array_equal(y.array, F.linear(*map(torch.tensor, (a, b, bias))).numpy())
 
 
 def test_integers():
@@ -105,7 +106,8 @@ def test_integers():
     (lambda x: ops.addmm(x(5, 2, 4), x(2, 3), x(3, 4)), "addmm: .* cannot be broadcast"),
     (lambda x: ops.linear(x(2, 3), x(4, 5)), r"linear: \(2, 3\) with a weight of \(4, 5\)"),
     (lambda x: ops.linear(x(2, 3), x(4, 3), x(3)), r"linear: a bias of \(3,\) beside a weight of \(4, 3\)"),
-    (lambda x: ops.bilinear(x(2, 3), x(2, 4), x(5, 3, 3)), r"bilinear: \(2, 3\) and \(2, 4\) with a weight of \(5, 3, 3\)"),
+    (lambda x: ops.bilinear(x(2, 3), x(2, 4), x(5, 3, 3)),
+     r"bilinear: \(2, 3\) and \(2, 4\) with a weight of \(5, 3, 3\)"),
 ])
 def test_shapes_that_do_not_fit(call, message):
     with pytest.raises(ShapeError, match=message):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from autograd.helpers_reduce import check, leaf, normal
 
+from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd import ops_scan as ops
 
 SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (3, 33, 2), (2, 0, 3), (0,)]
@@ -13,7 +13,7 @@ SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (3, 33, 2), (2, 0, 3), (0,)]
 def test_matches_torch(name, shape):
     x = normal(*shape)
     for dim in range(-max(len(shape), 1), max(len(shape), 1)):
-        check(lambda x: getattr(x, name)(dim), lambda x: getattr(x, name)(dim), x, second=bool(x.size))
+        check(*method(name, dim), x, second=bool(x.size))
 
 
 @pytest.mark.parametrize("zeros", [[], [2], [0, 3], [0, 1, 2, 3, 4]], ids=str)
@@ -21,13 +21,13 @@ def test_matches_torch(name, shape):
 def test_products_with_zeros(name, zeros):
     x = normal(5, 3)
     x[zeros, 1] = 0
-    check(lambda x: getattr(x, name)(0), lambda x: getattr(x, name)(0), x)
+    check(*method(name, 0), x)
 
 
 def test_product_of_all():
-    check(lambda x: x.prod(), lambda x: x.prod(), normal(2, 3))
+    check(*method("prod"), normal(2, 3))
     check(lambda x: ops.prod(x, keepdim=True), lambda x: x.prod().reshape(1, 1), normal(2, 3))
-    check(lambda x: x.prod(1, True), lambda x: x.prod(1, True), normal(2, 3))
+    check(*method("prod", 1, True), normal(2, 3))
 
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod"])

@@ -1,32 +1,32 @@
 import numpy as np
 import pytest
 import torch
-from autograd.helpers_reduce import check, leaf, normal
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tinyrnn.autograd import ops_softmax
 from tinyrnn.autograd.arrays import DtypeError
+
+from tests.autograd.helpers_reduce import check, leaf, method, normal
+from tinyrnn.autograd import ops_softmax
 
 inf, nan = np.inf, np.nan
 NAMES = ["softmax", "log_softmax"]
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (7,), (33,), (3, 1), (4, 17), (17, 4), (3, 33, 2), (2, 129, 40), (2, 0, 3), (0,)],
-                         ids=str)
+@pytest.mark.parametrize("shape", [
+    (), (1,), (7,), (33,), (3, 1), (4, 17), (17, 4), (3, 33, 2), (2, 129, 40), (2, 0, 3), (0,)], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_matches_torch(name, shape):
     for dim in range(-max(1, len(shape)), max(1, len(shape))):
-        check(lambda x: getattr(x, name)(dim), lambda x: getattr(x, name)(dim), 3 * normal(*shape), second=0 not in shape)
+        check(*method(name, dim), 3 * normal(*shape), second=0 not in shape)
 
 
 @pytest.mark.parametrize("row", [
     [-inf, 1, 2], [-inf, -inf], [inf, 1], [nan, 1], [1000, 1001, 999], [-1e30, 1e30], [3e38, -3e38, 3e38]], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_extremes_without_warnings(name, row):
-    check(lambda x: getattr(x, name)(0), lambda x: getattr(x, name)(0), np.array(row), second=False)
+    check(*method(name, 0), np.array(row, float), second=False)
     x = np.stack([row, np.arange(len(row))], 1).astype(float)
-    check(lambda x: getattr(x, name)(0), lambda x: getattr(x, name)(0), x, second=False)
+    check(*method(name, 0), x, second=False)
 
 
 @pytest.mark.parametrize("name", NAMES)

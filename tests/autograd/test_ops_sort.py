@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from autograd.helpers_reduce import check, leaf, normal
-
 from tinyrnn.autograd.arrays import ShapeError
+
+from tests.autograd.helpers_reduce import check, leaf, method, normal
 
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (3, 33, 2), (2, 0, 3), (0,)]
@@ -15,7 +15,7 @@ SPECIAL = np.array([[nan, 1, -inf, inf, 0, nan], [2, 2, 1, 1, 2, 0]])
 def test_sort(shape, descending):
     x = normal(*shape)
     for dim in range(-max(1, len(shape)), max(1, len(shape))):
-        check(lambda x: x.sort(dim, descending), lambda x: x.sort(dim, descending), x)
+        check(*method("sort", dim, descending), x)
         order = leaf(x).argsort(dim, descending)
         np.testing.assert_array_equal(order.array, torch.tensor(x).argsort(dim, descending).numpy())
 
@@ -32,7 +32,7 @@ def test_equal_elements_stay_in_their_order_and_nan_is_largest(descending):
 @pytest.mark.parametrize("k", [0, 1, 3, 17])
 def test_topk(k, largest):
     x = normal(4, 17, 3)
-    check(lambda x: x.topk(k, 1, largest), lambda x: x.topk(k, 1, largest), x)
+    check(*method("topk", k, 1, largest), x)
     y = leaf(x).topk(k, 1, largest, False).values.array
     np.testing.assert_array_equal(np.sort(y, 1), np.sort(torch.tensor(x).topk(k, 1, largest).values.numpy(), 1))
 
@@ -57,8 +57,8 @@ def test_changed_indices_do_not_reach_backward():
         assert float(x.grad.sum()) == values.array.size
 
 
-@pytest.mark.parametrize("x", [np.array([3, 1, 3, 2, 1]), np.array([[1.5, 0], [1.5, 2]]), np.zeros(0), np.array([True, True])],
-                         ids=str)
+@pytest.mark.parametrize("x", [
+    np.array([3, 1, 3, 2, 1]), np.array([[1.5, 0], [1.5, 2]]), np.zeros(0), np.array([True, True])], ids=str)
 def test_unique(x):
     y, t = leaf(x, False).unique(True, True, True), torch.tensor(x).unique(True, True, True)
     for one, other in zip(y, t, strict=True):

@@ -16,8 +16,8 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def einsum(equation, *operands):
     """The product of all operands, summed over the labels that the output does not have.
 
-    ``"bij,bjk->bik"`` is a batch of matrix products, ``"ii->i"`` a diagonal, ``"ii"`` a trace, ``"...i,i"`` a product with
-    the last dimension. Without an arrow the output has the labels that occur once, in alphabetical order, after the
+    ``"bij,bjk->bik"`` is a batch of matrix products, ``"ii->i"`` a diagonal, ``"ii"`` a trace, ``"...i,i"`` a product
+    with the last dimension. Without an arrow the output has the labels that occur once, in alphabetical order, after the
     dimensions of the ellipsis. Lengths of 1 broadcast. Instead of a string there may be lists of numbers from 0 to 51
     (and Ellipsis): ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. Operands are multiplied from left to right.
     """
@@ -110,7 +110,8 @@ cdef tuple prepared(str equation, Tensor x, list labels, dict sizes):
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise ShapeError(f'einsum: "{equation}": the repeated label {label} has lengths {x.shape[i]} and {x.shape[j]}')
+                raise ShapeError(f'einsum: "{equation}": the label {label} is repeated with lengths {x.shape[i]} and '
+                                 f'{x.shape[j]}')
             x = x.diagonal(0, i, j)
             labels = labels[:i] + labels[i + 1:j] + labels[j + 1:] + [label]
     kept = [i for i, label in enumerate(labels) if x.shape[i] == sizes[label]]

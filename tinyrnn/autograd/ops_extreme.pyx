@@ -8,11 +8,10 @@ from tinyrnn.autograd.ops_reduce cimport shared
 from tinyrnn.autograd.ops_sort cimport pick
 from tinyrnn.autograd.rows cimport Rows, by_rows, dim_of, fold, kept_shape, result
 from tinyrnn.autograd.tensor cimport Tensor, wrap
-from tinyrnn.kernels.reduce cimport first_loops, fold_loops, largest_loops, smallest_loops
+from tinyrnn.kernels.reduce cimport first_loops, largest_loops, smallest_loops
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.ops_arithmetic import maximum, minimum
 from tinyrnn.autograd.ops_sort import Picked
 

@@ -41,10 +41,12 @@ cdef int expect(str name, Tensor a, int ndim_a, Tensor b, int ndim_b, str sign="
 cdef bint fits(ndarray a, ndarray b) noexcept:
     """Whether (..., M, K) and (..., K, N) can be multiplied."""
     cdef int i, n = PyArray_NDIM(a), m = PyArray_NDIM(b)
+    cdef Py_ssize_t s, t
     if PyArray_DIMS(a)[n - 1] != PyArray_DIMS(b)[m - 2]:
         return False
     for i in range(3, (n if n < m else m) + 1):
-        if PyArray_DIMS(a)[n - i] != PyArray_DIMS(b)[m - i] and PyArray_DIMS(a)[n - i] != 1 and PyArray_DIMS(b)[m - i] != 1:
+        s, t = PyArray_DIMS(a)[n - i], PyArray_DIMS(b)[m - i]
+        if s != t and s != 1 and t != 1:
             return False
     return True
 
@@ -156,7 +158,6 @@ def outer(Tensor input not None, Tensor vec2 not None):
 
 cdef Tensor added(str name, Tensor input, Tensor product, object beta, object alpha):
     """beta input + alpha product; with beta = 0 the input is not looked at, so that its NaN stay out."""
-    cdef ndarray x = input.array
     same_dtype(name, input, product)
     try:
         grown = np.broadcast_shapes(input.shape, product.shape) != product.shape

@@ -4,7 +4,7 @@ The gradient of a running product must not divide by x, which may be 0. It is ma
 running product itself, one place later, and a linear recurrence, which is its own derivative.
 """
 from numpy cimport (
-    NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray,
+    NPY_FLOAT, PyArray_DATA, PyArray_NDIM, PyArray_TYPE, import_array, ndarray,
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, empty, is_real
@@ -115,8 +115,8 @@ def cumprod(Tensor input not None, dim, *, dtype=None):
 def prod(Tensor input not None, dim=None, keepdim=False, *, dtype=None):
     """y = product of x over dim (one number, or None for all).    dx_i = dy x_0 ... x_{i-1} x_{i+1} ... x_{n-1}
 
-    It is the last of the running products, and so is its gradient. Integers and truth values give int64. ``dtype``: what
-    to convert x to before.
+    It is the last of the running products, and so is its gradient. Integers and truth values give int64. ``dtype``:
+    what to convert x to before.
     """
     cdef Rows rows
     cdef ndarray x

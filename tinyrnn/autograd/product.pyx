@@ -11,8 +11,8 @@ import_array()
 cdef ndarray multiply(ndarray a, ndarray b):
     """(..., M, K) times (..., K, N) gives (..., M, N); the leading dimensions broadcast.
 
-    One dtype, shapes that fit: the caller has seen to both. NumPy's ``dot`` does it, one matrix at a time. It would warn
-    about inf and NaN, which are results like any other here.
+    One dtype, shapes that fit: the caller has seen to both. NumPy's ``dot`` does it, one matrix at a time. It would
+    warn about inf and NaN, which are results like any other here.
     """
     with np.errstate(all="ignore"):
         return products(a, b)

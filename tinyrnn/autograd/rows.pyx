@@ -113,5 +113,6 @@ cdef ndarray along(const row_loops* loops, ndarray x, Rows* rows):
 
 cdef int divide(ndarray y, double divisor) except -1:
     """y /= divisor for a C-contiguous y, also by zero."""
-    (quotient_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else quotient_loops.f64)(PyArray_DATA(y), divisor, PyArray_SIZE(y))
+    (quotient_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else quotient_loops.f64)(
+        PyArray_DATA(y), divisor, PyArray_SIZE(y))
     return 0

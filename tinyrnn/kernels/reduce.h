@@ -37,7 +37,7 @@ typedef struct { find_loop f32, f64; } find_loops;
 typedef struct { index_loop f32, f64; } index_loops;
 typedef struct { scale_loop f32, f64; } scale_loops;
 
-#ifndef REAL                                                /* as in pointwise.h: REAL(exp, x)(x) is expf(x) for a float */
+#ifndef REAL                    /* as in pointwise.h: REAL(exp, x)(x) is expf(x) for a float */
 #define REAL(FUN, x) _Generic((x), float: FUN##f, default: FUN)
 #endif
 
@@ -259,7 +259,8 @@ BOTH(recur_loops, RECUR_OF, recurrence, )
                     for (ptrdiff_t i = 0; i < n; i++) y[i] = REAL(fast_exp, *m)(x[i] - *m);                         \
                 else                                                                                                \
                     for (ptrdiff_t i = 0; i < n; i++)                                                               \
-                        for (int j = 0; j < width; j++) y[i * inner + j] = REAL(fast_exp, *m)(x[i * inner + j] - m[j]); \
+                        for (int j = 0; j < width; j++)                                             \
+                            y[i * inner + j] = REAL(fast_exp, *m)(x[i * inner + j] - m[j]);                         \
                 sum_##T##_tile(y, zeros, s, n, inner, width);                                                       \
                 if (inner == 1)                                                                                     \
                     for (ptrdiff_t i = 0; i < n; i++) y[i] /= *s;                                                   \

@@ -188,6 +188,23 @@ def test_writing_without_recording():
     assert x.requires_grad
 
 
+def test_a_refused_write_changes_nothing():
+    y = tensor(values(3, 2), True) * 1
+    before = swap_mode(0)
+    v = y[1:]
+    swap_mode(before)
+    for write in (
+        lambda: v.__setitem__(0, 1.0),
+        lambda: v.__setitem__([0], 1.0),
+        lambda: v.copy_(y[:2] * 2),
+        lambda: v.zero_(),
+        lambda: v.index_add_(0, tensor(np.array([0])), y[:1] * 2),
+    ):
+        with pytest.raises(RuntimeError, match="no_grad"):
+            write()
+        same(y, values(3, 2))
+
+
 def test_writing_costs_the_part_alone():
     x = tensor(np.zeros((1 << 26,), np.bool_))  # 64 MB: copying it 2000 times would take half a minute
     for i in range(2000):

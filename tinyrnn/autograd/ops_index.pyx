@@ -255,13 +255,13 @@ cdef Tensor put_at(str name, Tensor x, list arrays, Tensor value):
         value = cast(value, x.array.dtype)
     value = fitted(name, value, target)
     old = before(x)
-    x.array[key(arrays)] = value.array
     kept = frozen(arrays) if old.requires or value.requires else None
 
     def backward(y, dy):
         return put_at(name, dy.clone(), kept, wrap(np.zeros((), dy.dtype))), take_at(name, dy, kept)
     backward.__qualname__ = name
-    rebase(x, record(x.array, (old, value), backward, ()))
+    rebase(x, record(x.array, (old, value), backward, ()))       # may refuse: so before anything is written
+    x.array[key(arrays)] = value.array
     return x
 
 
@@ -277,16 +277,16 @@ cdef Tensor add_at(str name, Tensor x, list arrays, Tensor value):
         raise DtypeError(f"{name}: {value.dtype} values cannot be added to a {x.dtype} tensor")
     value = fitted(name, value, target_shape(name, x, arrays))
     old = before(x)
-    whole = contiguous(x.array)
-    add_rows_at(whole, arrays, value.array)
-    if whole is not x.array:
-        x.array[...] = whole
     kept = frozen(arrays) if value.requires else None
 
     def backward(y, dy):
         return dy, None if kept is None else take_at(name, dy, kept)
     backward.__qualname__ = name
     rebase(x, record(x.array, (old, value), backward, ()))
+    whole = contiguous(x.array)
+    add_rows_at(whole, arrays, value.array)
+    if whole is not x.array:
+        x.array[...] = whole
     return x
 
 

@@ -104,11 +104,11 @@ def copy_(Tensor self not None, src):
     cdef object kind = value.array.dtype
     value = fitted("copy_", value, shape_of(self.array))
     old = before(self)
-    assign("copy_", self.array, value.array)
 
     def backward(y, dy):
         return None, cast(dy, kind)
-    rebase(self, record(self.array, (old, value), backward, ()))
+    rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
+    assign("copy_", self.array, value.array)
     return self
 
 
@@ -122,11 +122,11 @@ def fill_(Tensor self not None, value):
 def zero_(Tensor self not None):
     """Every element becomes 0."""
     cdef Tensor old = before(self)
-    self.array.fill(0)
 
     def backward(y, dy):
         return None
     rebase(self, record(self.array, (old,), backward, ()))
+    self.array.fill(0)
     return self
 
 

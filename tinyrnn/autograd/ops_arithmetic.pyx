@@ -5,7 +5,7 @@ says the same again in code, and ``record`` writes it down together with the ten
 Gradients of broadcast operands need no care here: the backward pass sums them.
 """
 from numpy cimport (
-    NPY_BOOL, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray,
+    NPY_BOOL, NPY_FLOAT, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray,
 )
 
 from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary

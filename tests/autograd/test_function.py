@@ -5,11 +5,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from tinyrnn.autograd.backward import grad as gradient
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 import tinyrnn.autograd.methods  # noqa: F401
-from tinyrnn.autograd import backward as engine
 from tinyrnn.autograd.function import Function, once_differentiable
 
 torch.set_num_threads(1)
@@ -23,7 +23,7 @@ def leaf(values):
 
 class Ours:
     Function, once = Function, staticmethod(once_differentiable)
-    leaf, grad = staticmethod(leaf), staticmethod(engine.grad)
+    leaf, grad = staticmethod(leaf), staticmethod(gradient)
 
     @staticmethod
     def array(t):

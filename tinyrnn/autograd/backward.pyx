@@ -5,13 +5,11 @@ reported: no recursion, so the length of a chain is limited by memory alone. Wha
 ``.grad``. Values that a node saved are freed when it has been visited.
 """
 from cpython.ref cimport Py_REFCNT
-from numpy cimport (
-    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray,
-)
+from numpy cimport NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
 
 from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, edge
-from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, version_of, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, wrap
 
 import weakref
 

@@ -76,7 +76,8 @@ def assert_equivalent(fused, twin, *inputs, rtol=1e-7, atol=1e-9):
     (ours, ours_require, our_grads), (theirs, theirs_require, their_grads) = results
     assert len(ours) == len(theirs), f"{len(ours)} outputs against the twin's {len(theirs)}"
     assert ours_require == theirs_require, f"outputs that require grad: {ours_require} against {theirs_require}"
-    for label, pairs in (("output", zip(ours, theirs, strict=False)), ("gradient", zip(our_grads, their_grads, strict=True))):
+    for label, pairs in (("output", zip(ours, theirs, strict=True)),
+                         ("gradient", zip(our_grads, their_grads, strict=True))):
         for k, (a, b) in enumerate(pairs):
             assert a.shape == b.shape and a.dtype == b.dtype, \
                 f"{label} {k}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"

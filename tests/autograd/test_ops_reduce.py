@@ -3,10 +3,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd import ops_reduce as ops
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (17, 4), (129, 3), (2, 3, 5), (3, 33, 2), (2, 0, 3), (0,)]

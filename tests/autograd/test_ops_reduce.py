@@ -3,10 +3,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd import ops_reduce as ops
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (17, 4), (129, 3), (2, 3, 5), (3, 33, 2), (2, 0, 3), (0,)]
@@ -194,3 +194,18 @@ def test_other_errors():
             getattr(leaf(np.arange(3)), name)()
     with pytest.raises(ValueError, match="nuc"):
         leaf(normal(3)).norm("nuc")
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum", "cumprod", "softmax", "log_softmax"])
+@pytest.mark.parametrize("x", [np.arange(6).reshape(2, 3), normal(2, 3).astype(np.float32)], ids=["int64", "float32"])
+def test_dtype_converts_before(name, x):
+    dim = {"dim": 1}
+    y, t = leaf(x), torch.tensor(x)
+    y, t = getattr(y, name)(**dim, dtype=np.dtype(np.float64)), getattr(t, name)(**dim, dtype=torch.float64)
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y.array, t.numpy(), rtol=1e-10)
+
+
+def test_norm_dtype():
+    check(lambda x: x.norm(2, 1, dtype=x.dtype), lambda x: x.norm(2, 1, dtype=x.dtype), normal(2, 3))
+    assert leaf(normal(2, 3).astype(np.float32)).norm(dtype=np.dtype(np.float64)).dtype == np.float64

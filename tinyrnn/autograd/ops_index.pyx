@@ -180,7 +180,7 @@ def setitem(Tensor input not None, index, value):
         views += (Ellipsis,)
     refresh(input)
     refresh(given)
-    if get_mode() == RECORDING and (input.requires or given.requires):
+    if get_mode() == RECORDING and (input.requires or given.requires or input.source is not None):
         part = getitem(input, views)
     else:                               # nothing to write down: no need for a tensor that knows what it views
         try:

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import torch
 
-from tinyrnn.autograd.backward import grad
+from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor
 

@@ -1,7 +1,7 @@
 """Pairs of tensors with the same values, one of tinyrnn and one of PyTorch, and their comparison."""
 import numpy as np
 import torch
-from tinyrnn.autograd.backward import grad
+from tinyrnn.autograd.graph import grad
 
 from tinyrnn.autograd import methods
 from tinyrnn.autograd.creation import tensor

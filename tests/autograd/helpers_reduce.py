@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from tinyrnn.autograd.backward import grad
+from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.engine import record
 
 import tinyrnn.autograd.methods  # noqa: F401  the methods of Tensor

@@ -82,7 +82,7 @@ def test_a_long_chain_needs_no_stack(name):
         import threading
         import numpy as np
         import tinyrnn.autograd.methods
-        from tinyrnn.autograd.backward import grad
+        from tinyrnn.autograd.graph import grad
         from tinyrnn.autograd.engine import record
         from tinyrnn.autograd.tensor import swap_mode
         n = %d

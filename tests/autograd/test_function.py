@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.backward import grad as gradient
+from tinyrnn.autograd.graph import grad as gradient
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor, swap_mode
 

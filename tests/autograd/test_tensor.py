@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from tinyrnn.autograd.backward import backward, grad, register_hook, retain_grad, retains_grad
+from tinyrnn.autograd.graph import backward, grad, register_hook, retain_grad, retains_grad
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Node, Part, Tensor, Version
 

@@ -1,6 +1,6 @@
 """How gradients flow: the passes, the modes, and the tools for people who write operations."""
 from tinyrnn.autograd import methods  # noqa: F401 - ties the operations to Tensor
-from tinyrnn.autograd.backward import backward, grad
+from tinyrnn.autograd.graph import backward, grad
 from tinyrnn.autograd.check import GradcheckError, assert_equivalent, gradcheck, gradgradcheck
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.function import Function

@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 
-from tinyrnn.autograd.backward import grad
+from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor, swap_mode
 

@@ -2,7 +2,7 @@
 
 An operation computes its output and calls ``record(out, parents, backward, saved)``. If a gradient is wanted for one
 of the parents, the output gets a Node: the parents' own nodes, and the function ``backward(y, dy)``, which turns the
-gradient of the output into one gradient for each parent. The pass itself is in ``backward.pyx``.
+gradient of the output into one gradient for each parent. The pass itself is in ``graph.pyx``.
 
 Three things make this work with in-place changes:
 

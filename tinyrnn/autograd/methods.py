@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from tinyrnn.autograd import (
     backward,
     creation,
+    graph,
     ops_activations,
     ops_arithmetic,
     ops_convert,
@@ -31,7 +32,7 @@ from tinyrnn.autograd import (
 )
 
 FAMILIES = (
-    backward, ops_arithmetic, ops_functions, ops_activations, ops_memory, ops_shape, ops_join, ops_index,
+    graph, ops_arithmetic, ops_functions, ops_activations, ops_memory, ops_shape, ops_join, ops_index,
     ops_gather, ops_embedding, ops_reduce, ops_extreme, ops_scan, ops_softmax, ops_sort, ops_linalg, ops_einsum,
     ops_convert, creation, randomness,
 )
@@ -61,9 +62,9 @@ def is_method(name, function):
 operations = {name: f for module in FAMILIES for name, f in operations_of(module).items()}
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 # backward(tensors, ...) is a function of many tensors; the method starts from one
-methods["backward"] = lambda self, *args, **kwargs: backward.backward(self, *args, **kwargs)
+methods["backward"] = lambda self, *args, **kwargs: graph.backward(self, *args, **kwargs)
 # where(condition, input, other): the method starts from the second
 methods["where"] = lambda self, condition, other: ops_gather.where(condition, self, other)
 
 tensor.adopt(SimpleNamespace(**operations), methods)
-backward.use(SimpleNamespace(**operations))
+graph.use(SimpleNamespace(**operations))

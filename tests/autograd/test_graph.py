@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.backward import backward, grad
+from tinyrnn.autograd.graph import backward, grad
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
 

@@ -7,7 +7,6 @@ becomes a method.
 from types import SimpleNamespace
 
 from tinyrnn.autograd import (
-    backward,
     creation,
     graph,
     ops_activations,

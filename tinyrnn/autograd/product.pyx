@@ -1,7 +1,11 @@
-"""The one door for the matrix product."""
-from numpy cimport PyArray_DIMS, PyArray_MatrixProduct, PyArray_NDIM, PyArray_SIZE, import_array, ndarray
+"""The one door for the matrix product of arrays."""
+from numpy cimport (
+    NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE,
+    PyArray_STRIDES, PyArray_TYPE, PyArray_ZEROS, import_array, ndarray, npy_intp,
+)
 
 from tinyrnn.autograd.arrays cimport shape_of
+from tinyrnn.kernels.gemm cimport gemm
 
 import numpy as np
 
@@ -11,33 +15,55 @@ import_array()
 cdef ndarray multiply(ndarray a, ndarray b):
     """(..., M, K) times (..., K, N) gives (..., M, N); the leading dimensions broadcast.
 
-    One dtype, shapes that fit: the caller has seen to both. NumPy's ``dot`` does it, one matrix at a time. It would
-    warn about inf and NaN, which are results like any other here.
+    One dtype, shapes that fit: the caller has seen to both. Integers go to NumPy.
     """
-    with np.errstate(all="ignore"):
-        return products(a, b)
-
-
-cdef ndarray products(ndarray a, ndarray b):
-    cdef Py_ssize_t m, n, k, i, rows = 1
+    cdef ndarray y
+    cdef npy_intp dims[2]
+    cdef Py_ssize_t i
+    if PyArray_TYPE(a) == NPY_INT64:
+        return np.matmul(a, b)
     if PyArray_NDIM(a) == 2 and PyArray_NDIM(b) == 2:
-        return PyArray_MatrixProduct(a, b)
-    m, k = PyArray_DIMS(a)[PyArray_NDIM(a) - 2], PyArray_DIMS(a)[PyArray_NDIM(a) - 1]
-    n = PyArray_DIMS(b)[PyArray_NDIM(b) - 1]
+        dims[0], dims[1] = PyArray_DIMS(a)[0], PyArray_DIMS(b)[1]
+        y = PyArray_EMPTY(2, dims, PyArray_TYPE(a), 0) if PyArray_SIZE(a) else PyArray_ZEROS(2, dims, PyArray_TYPE(a), 0)
+        one(a, b, y, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y))
+        return y
     if PyArray_NDIM(b) == 2:            # one matrix for all: its product with all rows at once
-        for i in range(PyArray_NDIM(a) - 1):
-            rows *= PyArray_DIMS(a)[i]
-        return PyArray_MatrixProduct(a.reshape(rows, k), b).reshape(shape_of(a)[:-1] + (n,))
-    batch = np.broadcast_shapes(shape_of(a)[:-2], shape_of(b)[:-2])
-    y = np.empty(batch + (m, n), a.dtype)
+        shape = shape_of(a)
+        rows = np.ascontiguousarray(a).reshape(PyArray_SIZE(a) // max(shape[-1], 1) if shape[-1] else -1, shape[-1]) \
+            if PyArray_SIZE(a) else np.zeros((int(np.prod(shape[:-1])), shape[-1]), a.dtype)
+        return multiply(rows, b).reshape(shape[:-1] + (PyArray_DIMS(b)[1],))
+    return batched(a, b)
+
+
+cdef ndarray batched(ndarray a, ndarray b):
+    """One product for each place in the leading dimensions."""
+    cdef tuple batch = np.broadcast_shapes(shape_of(a)[:-2], shape_of(b)[:-2])
+    cdef ndarray y = np.zeros(batch + (shape_of(a)[-2], shape_of(b)[-1]), a.dtype)
+    cdef Py_ssize_t i, n = PyArray_SIZE(y) // max(shape_of(y)[-2] * shape_of(y)[-1], 1)
     if PyArray_SIZE(y) == 0:
         return y
-    if k == 0:
-        y.fill(0)
-        return y
-    a = np.broadcast_to(a, batch + (m, k)).reshape(-1, m, k)
-    b = np.broadcast_to(b, batch + (k, n)).reshape(-1, k, n)
-    flat = y.reshape(-1, m, n)
-    for i in range(PyArray_DIMS(a)[0]):
-        np.dot(a[i], b[i], out=flat[i])
-    return y
+    a = np.broadcast_to(a, batch + shape_of(a)[-2:]).reshape((n,) + shape_of(a)[-2:])
+    b = np.broadcast_to(b, batch + shape_of(b)[-2:]).reshape((n,) + shape_of(b)[-2:])
+    y = y.reshape((n,) + shape_of(y)[-2:])
+    for i in range(n):
+        one(a, b, y, PyArray_BYTES(a) + i * PyArray_STRIDES(a)[0], PyArray_BYTES(b) + i * PyArray_STRIDES(b)[0],
+            PyArray_BYTES(y) + i * PyArray_STRIDES(y)[0])
+    return y.reshape(batch + shape_of(y)[1:])
+
+
+cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y) except -1:
+    """y = a b for the matrices that begin at these places; the last two dimensions give shapes and steps."""
+    cdef int i = PyArray_NDIM(a) - 2, j = PyArray_NDIM(b) - 2, k = PyArray_NDIM(y) - 2, failed
+    cdef npy_intp size = PyArray_ITEMSIZE(a)
+    cdef npy_intp M = PyArray_DIMS(a)[i], K = PyArray_DIMS(a)[i + 1], N = PyArray_DIMS(b)[j + 1]
+    cdef npy_intp a_row = PyArray_STRIDES(a)[i] // size, a_col = PyArray_STRIDES(a)[i + 1] // size
+    cdef npy_intp b_row = PyArray_STRIDES(b)[j] // size, b_col = PyArray_STRIDES(b)[j + 1] // size
+    cdef npy_intp y_row = PyArray_STRIDES(y)[k] // size, y_col = PyArray_STRIDES(y)[k + 1] // size
+    with nogil:
+        if PyArray_TYPE(a) == NPY_FLOAT:
+            failed = gemm(M, N, K, <float*> at_a, a_row, a_col, <float*> at_b, b_row, b_col, <float*> at_y, y_row, y_col)
+        else:
+            failed = gemm(M, N, K, <double*> at_a, a_row, a_col, <double*> at_b, b_row, b_col, <double*> at_y, y_row, y_col)
+    if failed:
+        raise MemoryError(f"matmul: no memory for the product of {shape_of(a)} and {shape_of(b)}")
+    return 0

@@ -309,18 +309,22 @@ class StopRequested:
 
 
 def train(folder, steps, resume):
-    """Trains, saving every 1,000 steps and at Ctrl-C; then tests on years never seen."""
+    """Trains, saving every 500 steps and at Ctrl-C; then tests on years never seen."""
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError("training shows its progress with tqdm: pip install 'tinyrnn[examples]'") from error
     checkpoint = folder / "checkpoint.npz"
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
     if resume:
         training.load(checkpoint)
     held_out = corpus(seed=0, n=512, split="validation")
-    with StopRequested() as stop, tqdm(total=training.steps, initial=training.done, unit="step") as bar:
+    with StopRequested() as stop, tqdm(total=training.steps, initial=training.done, unit="step", leave=False) as bar:
         while training.done < training.steps and not stop:
             loss = training.step()
             bar.update()
-            if training.done % 1000 == 0:
+            if training.done % 500 == 0:
                 training.save(checkpoint)
                 match = exact_match(training.model, training.source, training.target, held_out)
                 bar.write(f"step {training.done}: loss {loss:.4f}, {match:.1%} of held-out dates right")
@@ -336,8 +340,10 @@ def train(folder, steps, resume):
 
 def draw_attention(training, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
-    import matplotlib.pyplot as plt
-
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("the picture is drawn with matplotlib: pip install 'tinyrnn[examples]'") from error
     examples = [next(w for w, _ in test if block in unicodedata.name(w[-6])) for block in ("LATIN", "GREEK", "CYRILLIC")]
     examples += ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
     figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")

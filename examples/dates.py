@@ -310,6 +310,8 @@ class StopRequested:
 
 def train(folder, steps, resume):
     """Trains, saving every 1,000 steps and at Ctrl-C; then tests on years never seen."""
+    from tqdm import tqdm
+
     checkpoint = folder / "checkpoint.npz"
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
@@ -338,7 +340,8 @@ def draw_attention(training, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
     import matplotlib.pyplot as plt
 
-    examples = [next(w for w, _ in test if block in unicodedata.name(w[-6])) for block in ("LATIN", "GREEK", "CYRILLIC")]
+    blocks = ("LATIN", "GREEK", "CYRILLIC")
+    examples = [next(w for w, _ in test if block in unicodedata.name(w[-6])) for block in blocks]
     examples += ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
     figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")
     for axis, text in zip(axes, examples, strict=True):

@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import torch
-from tinyrnn.autograd.tensor import Tensor
 
 import tinyrnn.autograd.methods  # noqa: F401  (ties the operations to Tensor)
+from tinyrnn.autograd.tensor import Tensor
 
 ROUNDS, CALLS = 41, 500
 

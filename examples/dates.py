@@ -9,6 +9,7 @@ nine scripts and four sets of digits. Dates are tested in years that never occur
 
 import argparse
 import datetime
+import importlib
 import random
 import re
 import signal
@@ -45,6 +46,14 @@ NUMBER = re.compile(r"\d+")
 STOPS = re.compile(r"[,،]|(?<!\d)\.|\.(?!\s*\d)")  # commas, and full stops except between two numbers
 
 
+def optional(module: str):
+    """A module of a package that only the examples need."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(f"this example needs {module}: pip install 'tinyrnn[examples]'") from error
+
+
 def normalise(text: str) -> str:
     """One spelling for what looks the same: NFKC, no invisible direction marks, single plain spaces."""
     return " ".join(BIDI_MARKS.sub("", unicodedata.normalize("NFKC", text)).split())
@@ -68,8 +77,7 @@ def compile_field(locale, letter: str, width: int) -> tuple:
 
     Letters and widths are those of Unicode Technical Standard 35, part 4, "Date Field Symbol Table".
     """
-    from babel import dates
-
+    dates = optional("babel.dates")
     style = {4: "wide", 5: "narrow"}.get(width, "abbreviated")
     context = "stand-alone" if letter in "Lc" else "format"
     if letter == "G":
@@ -88,10 +96,7 @@ def compile_field(locale, letter: str, width: int) -> tuple:
 @cache
 def formats() -> tuple[Format, ...]:
     """CLDR's short, medium, long and full format of every locale, and all its skeletons with year, month and day."""
-    try:
-        from babel import Locale, dates
-    except ImportError as error:
-        raise ImportError("the dates come from Babel's locale data: pip install 'tinyrnn[examples]'") from error
+    Locale, dates = optional("babel").Locale, optional("babel.dates")
     compiled = {}
     for locale in map(Locale.parse, LOCALES):
         chosen = [p for name, p in locale.datetime_skeletons.items() if set("yMd") <= set(name) <= set("GyMEcd")]
@@ -310,12 +315,11 @@ class StopRequested:
 
 def train(folder, steps, resume):
     """Trains, saving every 500 steps and at Ctrl-C; then tests on years never seen."""
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError("training shows its progress with tqdm: pip install 'tinyrnn[examples]'") from error
+    tqdm = optional("tqdm").tqdm
     checkpoint = folder / "checkpoint.npz"
     folder.mkdir(parents=True, exist_ok=True)
+    if resume and not checkpoint.exists():
+        sys.exit(f"{checkpoint} is not there: nothing to go on from")
     training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
     if resume:
         training.load(checkpoint)
@@ -338,13 +342,15 @@ def train(folder, steps, resume):
     print(f"exact match: {100 * exact_match(training.model, training.source, training.target, test):.1f} %")
 
 
+def is_written_in(script, text):
+    letters = [unicodedata.name(character) for character in text if character.isalpha()]
+    return len(letters) > 3 and all(name.startswith(script) for name in letters)
+
+
 def draw_attention(training, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("the picture is drawn with matplotlib: pip install 'tinyrnn[examples]'") from error
-    examples = [next(w for w, _ in test if block in unicodedata.name(w[-6])) for block in ("LATIN", "GREEK", "CYRILLIC")]
+    plt = optional("matplotlib.pyplot")
+    examples = [next(w for w, _ in test if is_written_in(script, w)) for script in ("LATIN", "GREEK", "CYRILLIC")]
     examples += ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
     figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")
     for axis, text in zip(axes, examples, strict=True):

@@ -4,8 +4,8 @@ import re
 import numpy as np
 import torch
 
-from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.tensor import Tensor
 
 torch.set_num_threads(1)

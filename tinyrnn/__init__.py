@@ -5,7 +5,6 @@ from tinyrnn.kernels import cpu
 
 cpu.check(cpu.required(), cpu.available())
 
-from tinyrnn.autograd import methods  # ties the operations to Tensor
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.device import device
 from tinyrnn.autograd.dtypes import bool, double, float, float32, float64, int64, long

@@ -1,10 +1,10 @@
 """Pairs of tensors with the same values, one of tinyrnn and one of PyTorch, and their comparison."""
 import numpy as np
 import torch
-from tinyrnn.autograd.graph import grad
 
 from tinyrnn.autograd import methods
 from tinyrnn.autograd.creation import tensor
+from tinyrnn.autograd.graph import grad
 
 torch.set_num_threads(1)
 

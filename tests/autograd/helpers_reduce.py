@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from tinyrnn.autograd.graph import grad
-from tinyrnn.autograd.engine import record
 
 import tinyrnn.autograd.methods  # noqa: F401  the methods of Tensor
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import grad
 
 torch.set_num_threads(1)
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from tinyrnn.autograd.graph import grad
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Tensor
 
 import tinyrnn.autograd.methods as methods
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import grad
+from tinyrnn.autograd.tensor import Tensor
 
 torch.set_num_threads(1)
 

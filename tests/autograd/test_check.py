@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tinyrnn.autograd.engine import record
 
 import tinyrnn.autograd.methods  # noqa: F401
 from tinyrnn.autograd.check import GradcheckError, assert_equivalent, gradcheck, gradgradcheck
+from tinyrnn.autograd.engine import record
 
 
 def leaf(shape, dtype=np.float64, seed=0):

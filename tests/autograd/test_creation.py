@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_functions import assert_same
 from tinyrnn.autograd import creation, dtypes
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import as_tensor, from_numpy, tensor
 from tinyrnn.autograd.device import device
 

@@ -4,11 +4,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.graph import grad
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 import tinyrnn.autograd.methods  # noqa: F401
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import grad
+from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 torch.set_num_threads(1)
 

@@ -7,10 +7,10 @@ import weakref
 
 import numpy as np
 import pytest
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import swap_mode
 
 import tinyrnn.autograd.methods  # noqa: F401
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.tensor import swap_mode
 
 
 def leaf(values, dtype=np.float64):

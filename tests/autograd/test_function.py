@@ -5,12 +5,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.graph import grad as gradient
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 import tinyrnn.autograd.methods  # noqa: F401
+from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.function import Function, once_differentiable
+from tinyrnn.autograd.graph import grad as gradient
+from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 torch.set_num_threads(1)
 

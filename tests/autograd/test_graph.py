@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.graph import backward, grad
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
 
 import tinyrnn.autograd.methods  # noqa: F401
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import backward, grad
+from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
 
 torch.set_num_threads(1)
 

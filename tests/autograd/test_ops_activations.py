@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tinyrnn.autograd.arrays import DtypeError
-from tinyrnn.autograd.tensor import Tensor
 
 from tests.autograd.helpers_functions import assert_same, assert_same_op, pair
 from tinyrnn.autograd import methods
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import ones, tensor
 from tinyrnn.autograd.generator import manual_seed
+from tinyrnn.autograd.tensor import Tensor
 
 inf, nan = math.inf, math.nan
 

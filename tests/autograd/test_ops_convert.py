@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.arrays import DtypeError
-from tinyrnn.autograd.tensor import Tensor
 
 from tests.autograd.helpers_functions import assert_same, assert_same_op, pair
 from tinyrnn.autograd import dtypes
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import ones, tensor, zeros
 from tinyrnn.autograd.device import device
+from tinyrnn.autograd.tensor import Tensor
 
 NAMES = ["float32", "float64", "int64", "bool"]
 VALUES = np.array([[-2.5, 0, 0.3], [1, 7.9, 1e3]])

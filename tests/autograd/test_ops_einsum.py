@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
-from tinyrnn.autograd.ops_einsum import einsum
 
 from tests.autograd.helpers_reduce import check, leaf, normal
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.ops_einsum import einsum
 
 EQUATIONS = [
     ("ij->ji", (2, 3)), ("ij", (2, 3)), ("ba", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii", (3, 3)),

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
-from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_functions import assert_same, assert_same_op, call, pair
 from tinyrnn.autograd import methods
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import tensor
 
 DTYPES = [np.float32, np.float64]

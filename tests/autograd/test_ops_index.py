@@ -3,9 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinyrnn.autograd.tensor import swap_mode
 
 from tests.autograd.helpers_shape import check, ours, pair, same, tensor, values
+from tinyrnn.autograd.tensor import swap_mode
 
 MASK = np.array([[True, False, True], [False, True, True]])
 LONG = np.array([[1, 0, 1], [-1, 1, 0]])

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 from tests.autograd.helpers_reduce import check, leaf, normal
 from tinyrnn.autograd import ops_linalg as ops
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 SHAPES = [
     ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((1, 1), (1, 1)), ((17, 33), (33, 16)),

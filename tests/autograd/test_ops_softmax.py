@@ -3,10 +3,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd import ops_softmax
+from tinyrnn.autograd.arrays import DtypeError
 
 inf, nan = np.inf, np.nan
 NAMES = ["softmax", "log_softmax"]

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.arrays import ShapeError
 
 from tests.autograd.helpers_reduce import check, leaf, method, normal
+from tinyrnn.autograd.arrays import ShapeError
 
 inf, nan = np.inf, np.nan
 SHAPES = [(), (1,), (7,), (33,), (3, 1), (4, 17), (3, 33, 2), (2, 0, 3), (0,)]

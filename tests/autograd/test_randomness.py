@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 import torch
-from tinyrnn.autograd.arrays import DtypeError
 
 from tests.autograd.helpers_functions import assert_same
 from tinyrnn.autograd import creation, dtypes, randomness
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import tensor, zeros
 from tinyrnn.autograd.generator import Generator, manual_seed
 

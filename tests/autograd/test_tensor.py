@@ -7,11 +7,11 @@ import weakref
 
 import numpy as np
 import pytest
-from tinyrnn.autograd.graph import backward, grad, register_hook, retain_grad, retains_grad
-from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Node, Part, Tensor, Version
 
 import tinyrnn.autograd.methods  # noqa: F401
+from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import backward, grad, register_hook, retain_grad, retains_grad
+from tinyrnn.autograd.tensor import Node, Part, Tensor, Version
 
 
 def leaf(values, dtype=np.float64):

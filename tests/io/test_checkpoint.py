@@ -13,12 +13,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tinyrnn.autograd.tensor import Tensor
 
 import tinyrnn.autograd.methods  # noqa: F401  (activates the methods of Tensor)
 from tinyrnn import optim
 from tinyrnn.autograd.creation import tensor
 from tinyrnn.autograd.generator import Generator
+from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.io import CheckpointError, load, save, structure
 from tinyrnn.optim import lr_scheduler
 

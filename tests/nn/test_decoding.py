@@ -68,7 +68,8 @@ def test_a_wide_beam_finds_the_best(seed, alpha):
 def test_scores_and_attention_belong_to_the_tokens(seed):
     model = Table(seed)
     state, memory = model.start([1, 0, 1])
-    for source, outputs in zip([1, 0, 1], beam_search(model.step, state, memory, 3, BOS, EOS, 6, 3, 0.5, 3), strict=True):
+    found = beam_search(model.step, state, memory, 3, BOS, EOS, 6, 3, 0.5, 3)
+    for source, outputs in zip([1, 0, 1], found, strict=True):
         for h in outputs:
             for end in ([EOS], []):            # an output that was cut off has no eos
                 words = h.tokens + end

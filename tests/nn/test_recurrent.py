@@ -85,10 +85,10 @@ def check(ours, theirs, inputs_ours, inputs_theirs, outputs_ours, outputs_theirs
 )
 def test_like_pytorch(kind, dtype, options):
     rng = np.random.default_rng(0)
-    T, B, I, H = 5, 3, 4, 6
-    ours, theirs = pair(kind, I, H, dtype=dtype, **options)
+    T, B, features, H = 5, 3, 4, 6
+    ours, theirs = pair(kind, features, H, dtype=dtype, **options)
     rows = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
-    shape = (B, T, I) if options.get("batch_first") else (T, B, I)
+    shape = (B, T, features) if options.get("batch_first") else (T, B, features)
     mine, yours = leaves(numbers(rng, *shape, dtype=dtype), *states_of(kind, rows, B, H, 0, rng, dtype))
     out, state = ours(mine[0], given(mine[1:]))
     out_t, state_t = theirs(yours[0], given(yours[1:]))

@@ -48,9 +48,8 @@ def in_pytorch(model, source, target):
     state = tuple(torch.cat([part[d::D] for d in range(D)], -1) for part in state)
     summary = state[0][-1]
     layers = model.decoder.rnn.num_layers
-    state = tuple(
-        torch.tanh(linear(part, w["decoder.bridge.weight"], w["decoder.bridge.bias"])).expand(layers, -1, -1).contiguous()
-        for part in state)
+    bridge = w["decoder.bridge.weight"], w["decoder.bridge.bias"]
+    state = tuple(torch.tanh(linear(part, *bridge)).expand(layers, -1, -1).contiguous() for part in state)
     decoder = rnn("decoder", model.decoder.rnn, "decoder.rnn")
     mask = torch.arange(S) < torch.tensor(LENGTHS)[:, None]
     logits = []
@@ -68,7 +67,8 @@ def in_pytorch(model, source, target):
         known = torch.tanh(linear(known, w["decoder.readout.weight"], w["decoder.readout.bias"]))
         logits.append(linear(known, w["decoder.output.weight"], w["decoder.output.bias"]))
     logits = torch.stack(logits, 1)
-    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.tensor(target[:, 1:]).flatten(), ignore_index=0)
+    wanted = torch.tensor(target[:, 1:]).flatten()
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted, ignore_index=0)
     return logits, loss, w
 
 
@@ -92,7 +92,7 @@ def test_like_pytorch(cell, attention, bidirectional, num_layers):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("attention", [True, False])
 def test_padding_changes_nothing(cell, attention):
-    """More padding, in source and target, alters no bit of the loss or of a gradient; lengths are found by themselves."""
+    """More padding, in source and target, alters no bit of the loss or of a gradient; lengths are found unasked."""
     source, target = (tinyrnn.tensor(x) for x in tokens())
     model = build(cell, attention)
     results = []

@@ -1,10 +1,10 @@
 """How gradients flow: the passes, the modes, and the tools for people who write operations."""
 from tinyrnn.autograd import methods  # noqa: F401 - ties the operations to Tensor
-from tinyrnn.autograd.graph import backward, grad
 from tinyrnn.autograd.check import GradcheckError, assert_equivalent, gradcheck, gradgradcheck
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.function import Function
 from tinyrnn.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tinyrnn.autograd.graph import backward, grad
 
 __all__ = [
     "Function", "GradcheckError", "assert_equivalent", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",

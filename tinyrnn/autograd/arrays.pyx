@@ -5,9 +5,9 @@ This is the one place that knows them. An operation hands a table of loops and i
 """
 cimport numpy as cnp
 from numpy cimport (
-    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ISBEHAVED_RO,
-    PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE,
-    dtype, ndarray, npy_intp,
+    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
+    PyArray_ISBEHAVED_RO, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES,
+    PyArray_TYPE, dtype, ndarray, npy_intp,
 )
 
 from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loops
@@ -110,8 +110,8 @@ cdef dtype common_dtype(str name, ndarray a, ndarray b):
     if s == t:
         return a.dtype
     if is_real(a) and is_real(b):
-        raise DtypeError(f"{name}: float32 and float64 do not mix: {a.dtype} {shape_of(a)} and {b.dtype} {shape_of(b)}; "
-                         "convert one of them with .to(dtype)")
+        raise DtypeError(f"{name}: float32 and float64 do not mix: {a.dtype} {shape_of(a)} and "
+                         f"{b.dtype} {shape_of(b)}; convert one of them with .to(dtype)")
     if is_real(a) or t == NPY_BOOL:
         return a.dtype
     return b.dtype

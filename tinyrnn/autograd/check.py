@@ -3,8 +3,8 @@ import warnings
 
 import numpy as np
 
-from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.tensor import Tensor, swap_mode
 
 

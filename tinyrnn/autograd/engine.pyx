@@ -158,8 +158,8 @@ cdef int touch(Tensor x) except -1:
     refresh(x)
     while True:
         if y.requires and y.node is None:
-            raise RuntimeError(f"a {'view of a ' if x is not y else ''}leaf tensor that requires grad is being changed in "
-                               "place; do it inside tinyrnn.no_grad()")
+            raise RuntimeError(f"a {'view of a ' if x is not y else ''}leaf tensor that requires grad is being changed "
+                               "in place; do it inside tinyrnn.no_grad()")
         if y.source is None:
             return 0
         y = y.source
@@ -196,7 +196,7 @@ cpdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
 
 
 cdef list way(Tensor x, Tensor new):
-    """The steps (operation, *arguments) from the tensor that x is a view of to x, which is to be given new's history."""
+    """The steps (operation, *arguments) from the tensor that x is a view of to x, which is to get new's history."""
     cdef Tensor root = x
     cdef list path = []
     if get_mode() != RECORDING:
@@ -205,8 +205,8 @@ cdef list way(Tensor x, Tensor new):
         path.append(root.replay)
         root = root.source
     if None in path and (new.requires or root.requires):
-        raise RuntimeError("in-place: the tensor is a view that was made in no_grad mode, so its base cannot get a history; "
-                           "make the view outside, or change it inside tinyrnn.no_grad()")
+        raise RuntimeError("in-place: the tensor is a view that was made in no_grad mode, so its base cannot get a "
+                           "history; make the view outside, or change it inside tinyrnn.no_grad()")
     return path[::-1]
 
 

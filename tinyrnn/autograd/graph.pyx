@@ -27,6 +27,7 @@ def use(operations):
     global ops
     ops = operations
 
+
 # ---- the pass --------------------------------------------------------------------------------------------------------
 
 cdef dict count_uses(list roots, bint everywhere):
@@ -137,15 +138,16 @@ cdef tuple gradients(Node node, object dy):
     if node.output is not None:
         versions += node.output.version.count
     if versions != node.versions:
-        raise RuntimeError(f"{node.operation()}: a tensor of shape {node.shape} or an input that its backward needs was "
-                           "changed in place after it was computed; clone it before the change")
+        raise RuntimeError(f"{node.operation()}: a tensor of shape {node.shape} or an input that its backward needs "
+                           "was changed in place after it was computed; clone it before the change")
     if node.output is not None:
         y = wrap(node.output.array)
         y.node, y.requires, y.version = node, True, node.output.version
     results = node.backward(y, dy)
     results = results if isinstance(results, tuple) else (results,)
     if len(results) != len(node.inputs):
-        raise RuntimeError(f"{node.operation()}: backward returned {len(results)} gradients for {len(node.inputs)} inputs")
+        raise RuntimeError(f"{node.operation()}: backward returned {len(results)} gradients "
+                           f"for {len(node.inputs)} inputs")
     return results
 
 
@@ -327,8 +329,8 @@ cdef list sequence(object x):
 cdef object root_of(Tensor t):
     refresh(t)
     if not t.requires:
-        raise RuntimeError(f"backward: a tensor of shape {t.shape} does not require grad and was not made from one that "
-                           "does")
+        raise RuntimeError(f"backward: a tensor of shape {t.shape} does not require grad and was not made from one "
+                           "that does")
     return edge(t)
 
 
@@ -336,13 +338,15 @@ cdef list start(list outputs, object gradients):
     """The gradients that the pass starts from."""
     cdef Tensor t, g
     cdef list result = []
-    given = [None] * len(outputs) if gradients is None else [gradients] if isinstance(gradients, Tensor) else list(gradients)
+    given = [None] * len(outputs) if gradients is None else gradients
+    given = [given] if isinstance(given, Tensor) else list(given)
     if len(given) != len(outputs):
         raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")
     for t, g in zip(outputs, given):
         if g is None:
             if t.array.size != 1:
-                raise RuntimeError(f"backward: a gradient to start from is implied for one element only, not for {t.shape}")
+                raise RuntimeError("backward: a gradient to start from is implied for one element only, "
+                                   f"not for {t.shape}")
             g = wrap(np.ones(shape_of(t.array), t.array.dtype))
         elif not same_shape(g.array, t.array):          # the dtype is checked on arrival
             raise ShapeError(f"backward: a gradient of shape {g.shape} for a tensor of shape {t.shape}")

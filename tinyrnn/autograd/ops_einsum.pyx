@@ -18,8 +18,8 @@ def einsum(equation, *operands):
 
     ``"bij,bjk->bik"`` is a batch of matrix products, ``"ii->i"`` a diagonal, ``"ii"`` a trace, ``"...i,i"`` a product
     with the last dimension. Without an arrow the output has the labels that occur once, in alphabetical order, after
-    the dimensions of the ellipsis. Lengths of 1 broadcast. Instead of a string there may be lists of numbers from 0 to 51
-    (and Ellipsis): ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. Operands are multiplied from left to right.
+    the dimensions of the ellipsis. Lengths of 1 broadcast. Instead of a string there may be lists of numbers from 0
+    to 51 (and Ellipsis): ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. Operands are multiplied from left to right.
     """
     cdef Tensor y, x
     if isinstance(equation, Tensor):

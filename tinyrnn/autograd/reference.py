@@ -12,7 +12,6 @@ from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_join import stack
 from tinyrnn.autograd.ops_linalg import linear, matmul
 
-
 # ---- one step --------------------------------------------------------------------------------------------------------
 
 def rnn_step(gates, h, weight_hh, bias_hh=None, *, nonlinearity="tanh"):

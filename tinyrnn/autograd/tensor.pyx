@@ -329,8 +329,8 @@ cdef int renew(Tensor x) except -1:
         return 0
     if x.node is not None or x.source.requires:
         if x.replay is None:
-            raise RuntimeError(f"a view of shape {x.shape} was made in no_grad mode, and its memory was changed in place "
-                               "since: it has no history to follow. Make it outside, or detach() it")
+            raise RuntimeError(f"a view of shape {x.shape} was made in no_grad mode, and its memory was changed in "
+                               "place since: it has no history to follow. Make it outside, or detach() it")
         y = x.replay[0](x.source, *x.replay[1:])
         if PyArray_DATA(y.array) != PyArray_DATA(x.array) or not same_shape(y.array, x.array):
             raise RuntimeError(f"a view of shape {x.shape}: the tensor it views was given other memory through .data")

@@ -38,8 +38,8 @@ class AdditiveAttention(Module):
     def check(self, query, projected, values, mask):
         B, S = projected.shape[:2]
         if query.ndim not in (2, 3) or query.shape[0] != B or query.shape[-1] != self.W_q.in_features:
-            raise ValueError(f"AdditiveAttention: query {query.shape} does not fit; expected ({B}, {self.W_q.in_features}) "
-                             f"or ({B}, queries, {self.W_q.in_features})")
+            raise ValueError(f"AdditiveAttention: query {query.shape} does not fit; expected "
+                             f"({B}, {self.W_q.in_features}) or ({B}, queries, {self.W_q.in_features})")
         if projected.ndim != 3 or projected.shape[2] != self.W_k.out_features:
             raise ValueError(f"AdditiveAttention: projected keys {projected.shape}; expected (batch, source, "
                              f"{self.W_k.out_features})")

@@ -43,7 +43,8 @@ class RNNCellBase(Module):
         if input.ndim not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         if input.dtype != self.weight_ih.dtype:
-            raise ValueError(f"{name}: input dtype ({input.dtype}) does not match weight dtype ({self.weight_ih.dtype})")
+            raise ValueError(f"{name}: input dtype ({input.dtype}) does not match weight dtype "
+                             f"({self.weight_ih.dtype})")
         if input.shape[-1] != self.input_size:
             raise RuntimeError(f"{name}: input has inconsistent input_size: got {input.shape[-1]} expected "
                                f"{self.input_size}, in an input of shape {input.shape}")
@@ -108,7 +109,7 @@ class GRUCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of :class:`LSTM`: ``cell(input (B, I), (h, c) = zeros) -> (h', c')``, each (B, H); or without a batch."""
+    """One step of :class:`LSTM`: ``cell(input (B, I), (h, c) = zeros) -> (h', c')``, each (B, H); or without B."""
 
     state_parts = 2
 

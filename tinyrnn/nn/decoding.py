@@ -1,8 +1,8 @@
 """Search for the best output of a model that writes one token at a time.
 
-The model is a function ``step(token (N,), state, memory) -> logits (N, V), state, weights (N, S) or None``. ``state`` is a
-tuple of tensors with the N rows in their second dimension, and ``memory.select(rows)`` gives the memory of other rows,
-so that a search can drop and repeat rows.
+The model is a function ``step(token (N,), state, memory) -> logits (N, V), state, weights (N, S) or None``. ``state``
+is a tuple of tensors with the N rows in their second dimension, and ``memory.select(rows)`` gives the memory of other
+rows, so that a search can drop and repeat rows.
 """
 from typing import NamedTuple
 
@@ -71,7 +71,8 @@ def beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=5, l
             n = len(source.live)
             if n == 0:
                 continue
-            rows += [row + i for i in source.extend(log_probs[row:row + n], None if looked is None else looked[row:row + n])]
+            attended = None if looked is None else looked[row:row + n]
+            rows += [row + i for i in source.extend(log_probs[row:row + n], attended)]
             row += n
         tokens = [beam.tokens[-1] for source in sources for beam in source.live]
         if tokens:

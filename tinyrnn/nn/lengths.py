@@ -13,7 +13,8 @@ def as_lengths(name, lengths, batch, steps):
     if values.dtype.kind not in "iu":
         raise TypeError(f"{name}: lengths must be integers, not {values.dtype}: {values!r}")
     if values.shape != (batch,):
-        raise ValueError(f"{name}: lengths must have shape ({batch},), one for each row of the batch, not {values.shape}")
+        raise ValueError(f"{name}: lengths must have shape ({batch},), one for each row of the batch, "
+                         f"not {values.shape}")
     if batch and (values.min() < 0 or values.max() > steps):
         raise ValueError(f"{name}: lengths must lie between 0 and the {steps} steps of the input, but go from "
                          f"{values.min()} to {values.max()}")

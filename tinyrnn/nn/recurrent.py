@@ -158,8 +158,8 @@ class RNNBase(Module):
             raise ValueError(f"{self.name} input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                              f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})")
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(f"{self.name}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
-                               f"{input.shape[-1]}")
+            raise RuntimeError(f"{self.name}: input.size(-1) must be equal to input_size. "
+                               f"Expected {self.input_size}, got {input.shape[-1]}")
         if len(input) == 0:
             raise RuntimeError(f"{self.name}: Expected sequence length to be larger than 0, got input {input.shape}")
 
@@ -173,12 +173,13 @@ class RNNBase(Module):
             return None
         parts = list(hx) if isinstance(hx, (tuple, list)) else [hx]
         if len(parts) != len(self.state_sizes()) or isinstance(hx, (tuple, list)) == (len(self.state_sizes()) == 1):
-            raise TypeError(f"{self.name}: expected the state as {'(h_0, c_0)' if self.mode == 'LSTM' else 'one tensor'}")
+            expected = "(h_0, c_0)" if self.mode == "LSTM" else "one tensor"
+            raise TypeError(f"{self.name}: expected the state as {expected}")
         for part in parts:
             if part.ndim != (3 if batched else 2):
                 kind = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
-                raise RuntimeError(f"{self.name}: For {kind[0]} input, hx should also be {kind[1]}-D but got {part.ndim}-D "
-                                   "tensor")
+                raise RuntimeError(f"{self.name}: For {kind[0]} input, hx should also be {kind[1]}-D "
+                                   f"but got {part.ndim}-D tensor")
         return parts if batched else [part.unsqueeze(1) for part in parts]
 
     def initial_states(self, states, input):
@@ -190,7 +191,8 @@ class RNNBase(Module):
                 label = f"hidden[{k}]" if len(states) > 1 else "hidden"
                 raise RuntimeError(f"{self.name}: Expected {label} size {(*rows, size)}, got {list(part.shape)}")
             if part.dtype != input.dtype:
-                raise ValueError(f"{self.name}: the state's dtype {part.dtype} does not match the input's {input.dtype}")
+                raise ValueError(f"{self.name}: the state's dtype {part.dtype} does not match "
+                                 f"the input's {input.dtype}")
         return states
 
     def final(self, states):
@@ -257,8 +259,8 @@ class GRU(RNNBase):
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, device=None, dtype=None, *, reset_after=True):
-        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device,
-                         dtype)
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0,
+                         device, dtype)
         self.reset_after = bool(reset_after)
 
     def extra_repr(self):
@@ -281,8 +283,8 @@ class LSTM(RNNBase):
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, proj_size=0, device=None, dtype=None):
-        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
-                         device, dtype)
+        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
+                         proj_size, device, dtype)
 
     def state_sizes(self):
         return [self.output_size, self.hidden_size]

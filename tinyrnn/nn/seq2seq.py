@@ -169,10 +169,12 @@ class Seq2Seq(Module):
               bidirectional=True, dropout=0.0, bos=2, eos=3, padding_idx=0):
         """A model from its sizes: Bahdanau et al. 2015 by default; Cho et al. 2014 with ``attention=False,
         bidirectional=False``."""
-        encoder = Encoder(source_size, embedding_dim, hidden_size, num_layers, cell, bidirectional, dropout, padding_idx)
+        encoder = Encoder(source_size, embedding_dim, hidden_size, num_layers, cell, bidirectional, dropout,
+                          padding_idx)
         context = encoder.output_size
         attend = AdditiveAttention(hidden_size, context, hidden_size) if attention else None
-        decoder = Decoder(target_size, embedding_dim, hidden_size, context, num_layers, cell, attend, dropout, padding_idx)
+        decoder = Decoder(target_size, embedding_dim, hidden_size, context, num_layers, cell, attend, dropout,
+                          padding_idx)
         return cls(encoder, decoder, bos, eos, padding_idx)
 
     def encode(self, source, lengths=None):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 import torch.utils.data as theirs
-from tinyrnn.autograd.tensor import Tensor
 
 import tinyrnn.autograd.methods  # noqa: F401  (activates the methods of Tensor)
 from tinyrnn.autograd.creation import tensor
+from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.utils.data import default_collate, default_convert
 
 Point = collections.namedtuple("Point", "x y")

@@ -203,10 +203,10 @@ def corpus(seed: int, n: int, split: str = "train") -> list[tuple[str, str]]:
 
 # --- The model: what it reads and writes ------------------------------------------------------------------------------
 
-SIZE = 128  # features of the embeddings, of both directions of the encoder, and of the decoder
-BATCH = 128
+SIZE = 96  # features of the embeddings, of both directions of the encoder, and of the decoder
+BATCH = 64
 POOL = 64  # batches that are drawn together, so that each can hold dates of similar length
-STEPS = 3000
+STEPS = 1500
 ISO_LENGTH = 10
 
 
@@ -263,7 +263,7 @@ class Training:
         self.target = Vocabulary.from_tokens(sorted(DIGITS["latn"] + "-"))
         self.model = new_model(self.source, self.target)
         self.optimizer = optim.Adam(self.model.parameters(), lr=2e-3)
-        self.schedule = optim.lr_scheduler.OneCycleLR(self.optimizer, max_lr=4e-3, total_steps=steps, pct_start=0.1)
+        self.schedule = optim.lr_scheduler.OneCycleLR(self.optimizer, max_lr=6e-3, total_steps=steps, pct_start=0.1)
         self.steps, self.done = steps, 0
 
     def step(self):

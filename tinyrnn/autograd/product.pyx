@@ -1,11 +1,13 @@
 """The one door for the matrix product of arrays."""
 from numpy cimport (
     NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE,
-    PyArray_STRIDES, PyArray_TYPE, PyArray_ZEROS, import_array, ndarray, npy_intp,
+    PyArray_STRIDES, PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
 from tinyrnn.autograd.arrays cimport shape_of
 from tinyrnn.kernels.gemm cimport gemm
+
+from math import prod
 
 import numpy as np
 
@@ -19,19 +21,16 @@ cdef ndarray multiply(ndarray a, ndarray b):
     """
     cdef ndarray y
     cdef npy_intp dims[2]
-    cdef Py_ssize_t i
     if PyArray_TYPE(a) == NPY_INT64:
         return np.matmul(a, b)
     if PyArray_NDIM(a) == 2 and PyArray_NDIM(b) == 2:
         dims[0], dims[1] = PyArray_DIMS(a)[0], PyArray_DIMS(b)[1]
-        y = PyArray_EMPTY(2, dims, PyArray_TYPE(a), 0) if PyArray_SIZE(a) else PyArray_ZEROS(2, dims, PyArray_TYPE(a), 0)
+        y = PyArray_EMPTY(2, dims, PyArray_TYPE(a), 0)
         one(a, b, y, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y))
         return y
     if PyArray_NDIM(b) == 2:            # one matrix for all: its product with all rows at once
         shape = shape_of(a)
-        rows = np.ascontiguousarray(a).reshape(PyArray_SIZE(a) // max(shape[-1], 1) if shape[-1] else -1, shape[-1]) \
-            if PyArray_SIZE(a) else np.zeros((int(np.prod(shape[:-1])), shape[-1]), a.dtype)
-        return multiply(rows, b).reshape(shape[:-1] + (PyArray_DIMS(b)[1],))
+        return multiply(a.reshape((prod(shape[:-1]), shape[-1])), b).reshape(shape[:-1] + (PyArray_DIMS(b)[1],))
     return batched(a, b)
 
 
@@ -61,9 +60,11 @@ cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y
     cdef npy_intp y_row = PyArray_STRIDES(y)[k] // size, y_col = PyArray_STRIDES(y)[k + 1] // size
     with nogil:
         if PyArray_TYPE(a) == NPY_FLOAT:
-            failed = gemm(M, N, K, <float*> at_a, a_row, a_col, <float*> at_b, b_row, b_col, <float*> at_y, y_row, y_col)
+            failed = gemm(
+                M, N, K, <float*> at_a, a_row, a_col, <float*> at_b, b_row, b_col, <float*> at_y, y_row, y_col)
         else:
-            failed = gemm(M, N, K, <double*> at_a, a_row, a_col, <double*> at_b, b_row, b_col, <double*> at_y, y_row, y_col)
+            failed = gemm(
+                M, N, K, <double*> at_a, a_row, a_col, <double*> at_b, b_row, b_col, <double*> at_y, y_row, y_col)
     if failed:
         raise MemoryError(f"matmul: no memory for the product of {shape_of(a)} and {shape_of(b)}")
     return 0

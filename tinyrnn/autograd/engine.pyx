@@ -259,5 +259,6 @@ def in_place(operation):
         return overwrite(input, old, operation(old, *args, **kwargs))
     method.__module__ = operation.__module__
     method.__name__ = method.__qualname__ = operation.__name__ + "_"
+    method.__wrapped__ = operation          # so it has the operation's signature
     method.__doc__ = f"In-place {operation.__name__}: the result replaces the values of the tensor, which is returned."
     return method

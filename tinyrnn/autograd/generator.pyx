@@ -25,7 +25,7 @@ DEFAULT_SEED = 67280421310721     # PyTorch's: the seed of a new generator befor
 
 # ---- arguments ----
 
-def new_array(operation, shape, dtype):
+def _new_array(operation, shape, dtype):
     """An uninitialised array; `shape` is an int or a tuple of ints."""
     sizes = [operator.index(size) for size in (shape if isinstance(shape, (tuple, list)) else (shape,))]
     if sizes and min(sizes) < 0:
@@ -33,21 +33,21 @@ def new_array(operation, shape, dtype):
     return np.empty(sizes, dtype)
 
 
-def new_real_array(operation, shape, dtype):
+def _new_real_array(operation, shape, dtype):
     dtype = np.dtype(dtype)
     if dtype != np.float32 and dtype != np.float64:
         raise NotImplementedError(f"{operation}: not implemented for {dtype}, only for float32 and float64")
-    return new_array(operation, shape, dtype)
+    return _new_array(operation, shape, dtype)
 
 
-def int64_argument(operation, value):
+def _int64_argument(operation, value):
     value = operator.index(value)
     if not -2**63 <= value < 2**63:
         raise ValueError(f"{operation}: {value} does not fit into an int64")
     return value
 
 
-def check_uniform_bounds(low, high, dtype):
+def _check_uniform_bounds(low, high, dtype):
     limit = float(np.finfo(dtype).max)
     for name, bound in ("from", low), ("to", high):
         if not abs(bound) <= limit:
@@ -59,7 +59,7 @@ def check_uniform_bounds(low, high, dtype):
                            f"but found to={high} and from={low}")
 
 
-def check_weights(weights, num_samples, replacement):
+def _check_weights(weights, num_samples, replacement):
     if weights.dtype != np.float32 and weights.dtype != np.float64:
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}")
     if weights.ndim not in (1, 2) or weights.shape[-1] == 0:
@@ -157,8 +157,8 @@ cdef class Generator:
 
     def uniform(self, shape, dtype=np.float32, double low=0.0, double high=1.0):
         """Uniform in [low, high): torch.rand, Tensor.uniform_."""
-        out = new_real_array("uniform_", shape, dtype)
-        check_uniform_bounds(low, high, out.dtype)
+        out = _new_real_array("uniform_", shape, dtype)
+        _check_uniform_bounds(low, high, out.dtype)
         if out.dtype == np.float32:
             mersenne.uniform[float](&self.state, <float> low, <float> high, <float *> PyArray_DATA(out), out.size)
         else:
@@ -167,7 +167,7 @@ cdef class Generator:
 
     def normal(self, shape, dtype=np.float32, double mean=0.0, double std=1.0):
         """Normal with the given mean and standard deviation: torch.randn, Tensor.normal_ (of a contiguous tensor)."""
-        out = new_real_array("normal_", shape, dtype)
+        out = _new_real_array("normal_", shape, dtype)
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
         if out.dtype == np.float32:
@@ -178,7 +178,7 @@ cdef class Generator:
 
     def exponential(self, shape, dtype=np.float32, double lambd=1.0):
         """Exponential with density lambd * exp(-lambd x): Tensor.exponential_."""
-        out = new_real_array("exponential_", shape, dtype)
+        out = _new_real_array("exponential_", shape, dtype)
         if not lambd > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
         if out.dtype == np.float32:
@@ -195,14 +195,14 @@ cdef class Generator:
         """
         if shape is None:
             p = np.asarray(p)
-            out = new_real_array("bernoulli", p.shape, p.dtype)
+            out = _new_real_array("bernoulli", p.shape, p.dtype)
             if not ((0 <= p) & (p <= 1)).all():
                 raise RuntimeError("bernoulli expects every p to be in [0, 1]")
             np.less(self.uniform(out.shape, out.dtype), p, out=out, casting="unsafe")
             return out
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-        out = new_real_array("bernoulli_", shape, dtype)
+        out = _new_real_array("bernoulli_", shape, dtype)
         if out.dtype == np.float32:
             mersenne.bernoulli[float](&self.state, p, <float *> PyArray_DATA(out), out.size)
         else:
@@ -213,23 +213,23 @@ cdef class Generator:
 
     def randint(self, low, high, shape):
         """int64 in [low, high): torch.randint."""
-        low, high = int64_argument("randint", low), int64_argument("randint", high)
+        low, high = _int64_argument("randint", low), _int64_argument("randint", high)
         if low >= high:
             raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-        out = new_array("randint", shape, np.int64)
+        out = _new_array("randint", shape, np.int64)
         mersenne.integers(&self.state, low, high - low, <int64_t *> PyArray_DATA(out), out.size)
         return out
 
     def random_(self, shape=()):
         """int64 in [0, 2^63): Tensor.random_() without arguments."""
-        out = new_array("random_", shape, np.int64)
+        out = _new_array("random_", shape, np.int64)
         mersenne.naturals(&self.state, <int64_t *> PyArray_DATA(out), out.size)
         return out
 
     def randperm(self, n):
         """The int64 numbers 0 .. n-1 in random order: torch.randperm."""
-        n = int64_argument("randperm", n)
-        out = new_array("randperm", n, np.int64)
+        n = _int64_argument("randperm", n)
+        out = _new_array("randperm", n, np.int64)
         mersenne.permutation(&self.state, <int64_t *> PyArray_DATA(out), n)
         return out
 
@@ -240,7 +240,7 @@ cdef class Generator:
         by w_i / q_i, q exponential with rate 1 (Efraimidis and Spirakis 2006).
         """
         weights = np.asarray(weights)
-        check_weights(weights, num_samples, replacement)
+        _check_weights(weights, num_samples, replacement)
         if num_samples == 1 or not replacement:
             score = weights / self.exponential(weights.shape, weights.dtype)
             return np.argsort(-score, axis=-1, kind="stable")[..., :num_samples]

@@ -43,8 +43,11 @@ FUNCTIONS_ONLY = {
     "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
 }
 
+# What Python's own protocols (indexing, printing, copying, ...) and the backward pass call; no methods of PyTorch's.
+PROTOCOLS = {"getitem", "setitem", "as_index", "to_array", "describe", "format", "pickled", "deepcopy", "sum_to"}
+
 # Functions of one tensor that are read like attributes: ``x.T``.
-PROPERTIES = {"T", "mT", "device", "is_cuda"}
+PROPERTIES = {"T", "mT", "device", "is_cuda", "retains_grad"}
 
 
 def operations_of(module):
@@ -55,15 +58,23 @@ def operations_of(module):
 
 def is_method(name, function):
     code = getattr(function, "__code__", None)
-    return name not in FUNCTIONS_ONLY and code and code.co_varnames[:1] in (("input",), ("self",), ("tensor",))
+    first = code.co_varnames[:1] if code else ()
+    return name not in FUNCTIONS_ONLY | PROTOCOLS and first in (("input",), ("self",), ("tensor",))
+
+
+def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """:func:`tinyrnn.autograd.backward` from this tensor: adds its gradient to the ``.grad`` of the leaves."""
+    return graph.backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+def where(self, condition, other):
+    """This tensor's elements where the condition holds, else the other's: ``tinyrnn.where(condition, self, other)``."""
+    return ops_gather.where(condition, self, other)
 
 
 operations = {name: f for module in FAMILIES for name, f in operations_of(module).items()}
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
-# backward(tensors, ...) is a function of many tensors; the method starts from one
-methods["backward"] = lambda self, *args, **kwargs: graph.backward(self, *args, **kwargs)
-# where(condition, input, other): the method starts from the second
-methods["where"] = lambda self, condition, other: ops_gather.where(condition, self, other)
+methods |= {"backward": backward, "where": where}
 
 tensor.adopt(SimpleNamespace(**operations), methods)
 graph.use(SimpleNamespace(**operations))

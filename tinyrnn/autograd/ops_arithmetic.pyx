@@ -155,7 +155,7 @@ def div(input, other, *, rounding_mode=None):
     cdef Tensor a = operand("div", input, other), b = operand("div", other, input)
     cdef Tensor kept_a
     if rounding_mode is not None:
-        return rounded_quotient(a, b, rounding_mode)
+        return _rounded_quotient(a, b, rounding_mode)
     if not is_real(a.array):
         a, b = wrap(real(a)), wrap(real(b))
     kept_a = a if b.requires else None
@@ -166,7 +166,7 @@ def div(input, other, *, rounding_mode=None):
     return record(map_binary("div", &div_loops, a.array, b.array, False), (a, b), backward, (b, kept_a))
 
 
-def rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):
+def _rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):
     """a / b rounded down ("floor") or toward zero ("trunc"), in the dtype of a and b. Its gradient is zero."""
     if rounding_mode == "floor":
         return floor_divide(a, b)

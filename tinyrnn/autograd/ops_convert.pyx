@@ -210,7 +210,7 @@ def format(Tensor self not None, spec):
 
 # ---- whole tensors ---------------------------------------------------------------------------------------------------
 
-def rebuild(cls, ndarray array, requires_grad, attributes):
+def _rebuild(cls, ndarray array, requires_grad, attributes):
     """The other end of pickling: a leaf around the array."""
     cdef Tensor x = Tensor.__new__(cls)
     x.array = array
@@ -222,7 +222,7 @@ def rebuild(cls, ndarray array, requires_grad, attributes):
 
 def pickled(Tensor self not None):
     """For ``__reduce__``: values, requires_grad and a subclass's attributes. The history stays behind."""
-    return rebuild, (builtins.type(self), self.array, self.requires_grad, getattr(self, "__dict__", None))
+    return _rebuild, (builtins.type(self), self.array, self.requires_grad, getattr(self, "__dict__", None))
 
 
 def deepcopy(Tensor self not None, dict memo):
@@ -232,7 +232,7 @@ def deepcopy(Tensor self not None, dict memo):
         raise RuntimeError("deepcopy: only leaves can be copied, this tensor has a history; detach() or clone() it")
     if id(self) in memo:
         return memo[id(self)]
-    x = rebuild(builtins.type(self), self.array.copy(), self.requires_grad, None)
+    x = _rebuild(builtins.type(self), self.array.copy(), self.requires_grad, None)
     memo[id(self)] = x
     x.gradient = copying.deepcopy(self.gradient, memo)
     if getattr(self, "__dict__", None):

@@ -133,7 +133,7 @@ cdef ndarray in_range(str name, ndarray index, Tensor x, int dim):
     return np.where(index < 0, index + n, index)
 
 
-def complain(Tensor x, tuple index):
+def _complain(Tensor x, tuple index):
     """Raises the error for an index of integers, slices, None and ... that does not fit."""
     cdef int dim = 0, used = len([i for i in index if i is not None and i is not Ellipsis])
     if used > x.ndim:
@@ -163,7 +163,7 @@ def getitem(Tensor input not None, index):
     try:
         out = input.array[views]
     except IndexError:
-        complain(input, views)
+        _complain(input, views)
 
     def backward(y, dy):
         return Part(dy, getitem, views)
@@ -186,7 +186,7 @@ def setitem(Tensor input not None, index, value):
         try:
             part = wrap(input.array[views])
         except IndexError:
-            complain(input, views)
+            _complain(input, views)
         part.version, part.inference = version_of(input), input.inference
     if indexed(arrays):
         put_at("setitem", part, arrays, given)

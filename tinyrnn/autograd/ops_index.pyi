@@ -1,0 +1,6 @@
+from typing import Any
+
+from tinyrnn.autograd.tensor import Tensor, _Operand
+
+def getitem(input: Tensor, index: Any) -> Tensor: ...
+def setitem(input: Tensor, index: Any, value: _Operand) -> None: ...

@@ -40,3 +40,26 @@ def test_stubs_agree_with_the_modules(tmp_path):
     lines = done.stdout.splitlines()
     complaints = [line for line in lines if not RECEIVER.search(line)]
     assert done.returncode == 0 or lines and not complaints and not done.stderr, "\n".join([*complaints, done.stderr])
+
+
+def test_a_script_is_checked(tmp_path):
+    """A type checker knows what a script gets from functions, methods and operators, and finds what does not exist."""
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import tinyrnn\n"
+        "x = tinyrnn.tensor([1.0])\n"
+        "reveal_type((2 * x + 1).sum())\n"
+        "reveal_type(tinyrnn.cat([x, x]).max(0).indices)\n"
+        "reveal_type(x.size(0))\n"
+        "x.softplus()\n"
+        "x.reshape('a')\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "mypy", "--no-error-summary", str(script)], cwd=ROOT,
+                          capture_output=True, text=True)
+    said = [line.split(": ", 2)[2] for line in done.stdout.splitlines()]
+    assert said == [
+        'Revealed type is "tinyrnn.autograd.tensor.Tensor"', 'Revealed type is "tinyrnn.autograd.tensor.Tensor"',
+        'Revealed type is "int"', '"Tensor" has no attribute "softplus"  [attr-defined]',
+        'Argument 1 to "reshape" of "Tensor" has incompatible type "str"; expected "int | Sequence[int]"  [arg-type]',
+    ]

@@ -13,7 +13,7 @@ from tinyrnn.autograd.ops_convert import cast
 from tinyrnn.autograd.tensor import Tensor
 
 
-def leaf(array, requires_grad=False, device=None):
+def leaf(array, requires_grad=False, device=None) -> Tensor:
     if device is not None:
         Device(device)
     x = record(array, (), None)
@@ -57,7 +57,7 @@ def array_of(operation, data, dtype):
     return array
 
 
-def tensor(data, *, dtype=None, device=None, requires_grad=False):
+def tensor(data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor with a copy of the data: a number, nested sequences, a NumPy array or a tensor.
 
     Python floats become float32, ints int64, bools bool; arrays and tensors keep their dtype.
@@ -65,7 +65,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     return leaf(array_of("tensor", data, dtype), requires_grad, device)
 
 
-def as_tensor(data, dtype=None, device=None):
+def as_tensor(data, dtype=None, device=None) -> Tensor:
     """The data as a tensor, without a copy where it is a tensor or a NumPy array of the wanted dtype."""
     dtype = as_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
@@ -86,7 +86,7 @@ def _obstacle(array):
     return None
 
 
-def from_numpy(ndarray):
+def from_numpy(ndarray) -> Tensor:
     """A tensor on the array's own memory: a change to one shows in the other.
 
     The array must be writable and aligned, of dtype float32, float64, int64 or bool.
@@ -99,7 +99,7 @@ def from_numpy(ndarray):
     return leaf(np.asarray(ndarray).view())
 
 
-def is_tensor(obj):
+def is_tensor(obj) -> bool:
     """Whether it is a Tensor."""
     return isinstance(obj, Tensor)
 
@@ -117,81 +117,81 @@ def sizes_of(operation, size):
     return sizes
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False):
+def empty(*size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor whose values are not set."""
     return leaf(np.empty(sizes_of("empty", size), as_dtype("empty", dtype) or dtypes.float32), requires_grad, device)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
+def zeros(*size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of zeros."""
     return leaf(np.zeros(sizes_of("zeros", size), as_dtype("zeros", dtype) or dtypes.float32), requires_grad, device)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
+def ones(*size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of ones."""
     return leaf(np.ones(sizes_of("ones", size), as_dtype("ones", dtype) or dtypes.float32), requires_grad, device)
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of one value, in the dtype of that value unless given."""
     value = array_of("full", fill_value, dtype)
     return leaf(np.full(sizes_of("full", (size,)), value.item(), value.dtype), requires_grad, device)
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """(n, m) with ones on the diagonal; m = n unless given."""
     shape = sizes_of("eye", (n, n if m is None else m))
     return leaf(np.eye(*shape, dtype=as_dtype("eye", dtype) or dtypes.float32), requires_grad, device)
 
 
-def empty_like(input, *, dtype=None, device=None, requires_grad=False):
+def empty_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of the input's shape and dtype whose values are not set."""
     return empty(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Zeros in the input's shape and dtype."""
     return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+def ones_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Ones in the input's shape and dtype."""
     return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """One value in the input's shape and dtype."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
+def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``empty`` in this tensor's dtype."""
     return empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
+def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``zeros`` in this tensor's dtype."""
     return zeros(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
+def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``ones`` in this tensor's dtype."""
     return ones(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``full`` in this tensor's dtype."""
     return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``tensor`` in this tensor's dtype."""
     return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 # ---- ranges ----------------------------------------------------------------------------------------------------------
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """start, start + step, ... below end: ``arange(end)`` starts at 0. int64 when all are ints, else float32."""
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step))
@@ -205,7 +205,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     return leaf(cast(start + step * np.arange(count), dtype), requires_grad, device)
 
 
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """``steps`` values at equal distances from start to end, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace: the number of steps must not be negative, not {steps}")
@@ -221,21 +221,21 @@ def _typed(operation, arguments, dtype):
     return leaf(np.empty(sizes_of(operation, arguments) if arguments else 0, dtype))
 
 
-def FloatTensor(*data):
+def FloatTensor(*data) -> Tensor:
     """float32 from data, or of a shape with values not set; :func:`tensor` is the usual way."""
     return _typed("FloatTensor", data, dtypes.float32)
 
 
-def DoubleTensor(*data):
+def DoubleTensor(*data) -> Tensor:
     """float64 from data, or of a shape with values not set."""
     return _typed("DoubleTensor", data, dtypes.float64)
 
 
-def LongTensor(*data):
+def LongTensor(*data) -> Tensor:
     """int64 from data, or of a shape with values not set."""
     return _typed("LongTensor", data, dtypes.int64)
 
 
-def BoolTensor(*data):
+def BoolTensor(*data) -> Tensor:
     """bool from data, or of a shape with values not set."""
     return _typed("BoolTensor", data, dtypes.bool)

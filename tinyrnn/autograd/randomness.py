@@ -29,19 +29,19 @@ def _real_dtype(operation, dtype):
 
 # ---- new tensors -----------------------------------------------------------------------------------------------------
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Uniform in [0, 1)."""
     array = _chosen(generator).uniform(sizes_of("rand", size), _real_dtype("rand", dtype))
     return leaf(array, requires_grad, device)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
     array = _chosen(generator).normal(sizes_of("randn", size), _real_dtype("randn", dtype))
     return leaf(array, requires_grad, device)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Integers in [low, high), int64 unless given: ``randint(high, size)`` starts at 0."""
     if size is None and not isinstance(high, (int, np.integer)):
         low, high, size = 0, low, high
@@ -51,32 +51,32 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     return leaf(cast(array, as_dtype("randint", dtype) or dtypes.int64), requires_grad, device)
 
 
-def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """0 .. n-1 in random order, int64 unless given."""
     array = _chosen(generator).randperm(n)
     return leaf(cast(array, as_dtype("randperm", dtype) or dtypes.int64), requires_grad, device)
 
 
-def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Uniform in [0, 1), in the input's shape and dtype."""
     dtype = dtype or input.dtype
     return rand(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Normal with mean 0 and standard deviation 1, in the input's shape and dtype."""
     dtype = dtype or input.dtype
     return randn(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Integers in [low, high), in the input's shape and dtype: ``randint_like(input, high)`` starts at 0."""
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
                    requires_grad=requires_grad)
 
 
-def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Normal, element by element: mean and std are numbers beside a size, or one or both are tensors."""
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
     if bool(given) == (size is not None):
@@ -91,14 +91,14 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
     return randn(shape, generator=generator, dtype=dtype or given[0].dtype, device=device) * std + mean
 
 
-def bernoulli(input, p=None, *, generator=None):
+def bernoulli(input, p=None, *, generator=None) -> Tensor:
     """0 or 1, and 1 with the probability that each element states; or all with probability ``p``."""
     if p is None:
         return leaf(_chosen(generator).bernoulli(input.array))
     return leaf(_chosen(generator).bernoulli(p, input.shape, input.dtype))
 
 
-def multinomial(input, num_samples, replacement=False, *, generator=None):
+def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:
     """Indices drawn with the given weights: (C,) gives (num_samples,), (B, C) gives (B, num_samples)."""
     return leaf(_chosen(generator).multinomial(input.array, num_samples, replacement))
 
@@ -108,22 +108,22 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
 _refill = in_place(lambda input, array: leaf(array))
 
 
-def uniform_(self, from_=0.0, to=1.0, *, generator=None):
+def uniform_(self, from_=0.0, to=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with numbers uniform in [from_, to)."""
     return _refill(self, _chosen(generator).uniform(self.shape, self.dtype, from_, to))
 
 
-def normal_(self, mean=0.0, std=1.0, *, generator=None):
+def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with normal numbers."""
     return _refill(self, _chosen(generator).normal(self.shape, self.dtype, mean, std))
 
 
-def exponential_(self, lambd=1.0, *, generator=None):
+def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with exponential numbers of rate ``lambd``."""
     return _refill(self, _chosen(generator).exponential(self.shape, self.dtype, lambd))
 
 
-def bernoulli_(self, p=0.5, *, generator=None):
+def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
     """Fills the tensor with 0 and 1, 1 with probability ``p``: a number, or a tensor of the same shape."""
     if isinstance(p, Tensor):
         array = _chosen(generator).bernoulli(np.broadcast_to(p.array, self.shape))
@@ -132,7 +132,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
     return _refill(self, cast(array, self.dtype))
 
 
-def random_(self, from_=None, to=None, *, generator=None):
+def random_(self, from_=None, to=None, *, generator=None) -> Tensor:
     """Fills the tensor with whole numbers: in [from_, to), or below one bound, or all that the dtype counts exactly."""
     if from_ is None and self.dtype == dtypes.int64:
         return _refill(self, _chosen(generator).random_(self.shape))

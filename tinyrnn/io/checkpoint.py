@@ -9,7 +9,6 @@ import io
 import json
 import math
 import os
-import zipfile
 
 import numpy as np
 
@@ -20,6 +19,7 @@ __all__ = ["CheckpointError", "load", "save"]
 
 FORMAT, VERSION = "tinyrnn checkpoint", 1
 STRUCTURE = "structure.json"
+STORED = 0                              # zip's number for "not compressed"
 
 
 class CheckpointError(ValueError):
@@ -50,7 +50,9 @@ def save(obj, f):
 
 
 def write(file, text, arrays):
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    import zipfile                  # here, as it takes long to import, and few programs save
+
+    with zipfile.ZipFile(file, "w", STORED) as archive:
         archive.writestr(zipfile.ZipInfo(STRUCTURE), text)          # ZipInfo: always the same date
         for entry, array in arrays.items():
             with archive.open(zipfile.ZipInfo(entry), "w", force_zip64=True) as out:
@@ -78,6 +80,8 @@ def load(f, map_location=None, *, weights_only=None):
 
 
 def read(file, name):
+    import zipfile
+
     try:
         start = file.read(4)
         if not start.startswith(b"PK"):
@@ -115,7 +119,7 @@ class Archive:
         if len(self.entries) != len(archive.infolist()):
             raise CheckpointError("two entries have the same name")
         for entry, info in self.entries.items():
-            if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or info.flag_bits & 1:
+            if info.compress_type != STORED or info.compress_size != info.file_size or info.flag_bits & 1:
                 raise CheckpointError(f"{entry}: compressed or encrypted, which a checkpoint never is")
         if sum(info.file_size for info in self.entries.values()) > size:
             raise CheckpointError("its entries claim to be larger than the file")

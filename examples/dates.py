@@ -208,6 +208,7 @@ BATCH = 64
 POOL = 64  # batches that are drawn together, so that each can hold dates of similar length
 STEPS = 1500
 ISO_LENGTH = 10
+TESTED = 5000  # held-out dates in the last figure
 
 
 def new_model(source, target):
@@ -259,8 +260,8 @@ class Training:
 
     def __init__(self, steps):
         tinyrnn.manual_seed(0)
-        self.source = Vocabulary.from_tokens(alphabet())
-        self.target = Vocabulary.from_tokens(sorted(DIGITS["latn"] + "-"))
+        self.characters = {"source": alphabet(), "target": sorted(DIGITS["latn"] + "-")}
+        self.source, self.target = (Vocabulary(characters) for characters in self.characters.values())
         self.model = new_model(self.source, self.target)
         self.optimizer = optim.Adam(self.model.parameters(), lr=2e-3)
         self.schedule = optim.lr_scheduler.OneCycleLR(self.optimizer, max_lr=6e-3, total_steps=steps, pct_start=0.1)
@@ -282,9 +283,8 @@ class Training:
 
     def save(self, path):
         parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer", "schedule")}
-        words = {name: list(getattr(self, name).tokens) for name in ("source", "target")}
         numbers = {"steps": self.steps, "done": self.done, "random": tinyrnn.get_rng_state()}
-        tinyrnn.save({**parts, **words, **numbers}, path)
+        tinyrnn.save({**parts, **self.characters, **numbers}, path)
 
     def load(self, path):
         saved = tinyrnn.load(path)
@@ -323,7 +323,7 @@ def train(folder, steps, resume):
     training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
     if resume:
         training.load(checkpoint)
-    held_out = corpus(seed=0, n=512, split="validation")
+    held_out = corpus(seed=0, n=TESTED // 10, split="validation")
     with StopRequested() as stop, tqdm(total=training.steps, initial=training.done, unit="step", leave=False) as bar:
         while training.done < training.steps and not stop:
             loss = training.step()
@@ -336,7 +336,7 @@ def train(folder, steps, resume):
     if training.done < training.steps:
         print(f"Stopped after {training.done} steps and saved; go on with: python examples/dates.py --resume")
         return
-    test = corpus(seed=1, n=5000, split="test")
+    test = corpus(seed=1, n=TESTED, split="test")
     draw_attention(training, test, folder / "attention.png")
     print(f"{len(test)} dates of {len({iso[:4] for _, iso in test})} years that never occur in training")
     print(f"exact match: {100 * exact_match(training.model, training.source, training.target, test):.1f} %")
@@ -350,8 +350,8 @@ def is_written_in(script, text):
 def draw_attention(training, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
     plt = optional("matplotlib.pyplot")
-    examples = [next(w for w, _ in test if is_written_in(script, w)) for script in ("LATIN", "GREEK", "CYRILLIC")]
-    examples += ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
+    found = [[text for text, _ in test if is_written_in(script, text)] for script in ("LATIN", "GREEK", "CYRILLIC")]
+    examples = [texts[0] for texts in found if texts] + ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
     figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")
     for axis, text in zip(axes, examples, strict=True):
         ((iso, attention),) = answer(training.model, training.source, training.target, [text])

@@ -84,7 +84,8 @@ dates.main()
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     def start(*arguments):
         code = RUN.format(folder=str(tmp_path), arguments=arguments, script=str(SCRIPT))
-        return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        return subprocess.Popen([sys.executable, "-c", code], **pipes)
     process = start("--steps", "100000")
     assert process.stdout.readline() == "step 1\n"
     process.send_signal(signal.SIGINT)

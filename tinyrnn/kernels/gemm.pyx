@@ -47,7 +47,7 @@ cdef int gemm(
     memory = malloc(space * sizeof(real) + 64)
     if memory is NULL:
         return -1
-    threads = threads_for(M * N * K // 256)         # a small product is over before a busy machine wakes a second thread
+    threads = threads_for(M * N * K // 256)     # a small product ends before a busy machine wakes a second thread
     if real is float:
         g = gemm_turned_f32(
             gemm_f32(M, N, K, a_row, a_col, b_row, b_col, c_row, c_col, a, b, c, <float*> aligned(memory)))

@@ -13,7 +13,7 @@ def replacing(path):
     It is written next to ``path``, flushed to the disk and renamed. If anything fails, what was at ``path`` before is
     untouched and the new file is removed. A symbolic link stays: the file that it leads to is replaced.
     """
-    import tempfile                 # here, as it takes longer to import than all of tinyrnn.nn
+    import tempfile  # here, as it takes longer to import than all of tinyrnn.nn
 
     path = os.path.realpath(os.fspath(path))
     folder = os.path.dirname(path)

@@ -50,7 +50,7 @@ def save(obj, f):
 
 
 def write(file, text, arrays):
-    import zipfile                  # here, as it takes long to import, and few programs save
+    import zipfile  # here, as it takes long to import, and few programs save
 
     with zipfile.ZipFile(file, "w", STORED) as archive:
         archive.writestr(zipfile.ZipInfo(STRUCTURE), text)          # ZipInfo: always the same date

@@ -345,8 +345,7 @@ cdef list start(list outputs, object gradients):
     for t, g in zip(outputs, given):
         if g is None:
             if t.array.size != 1:
-                raise RuntimeError("backward: a gradient to start from is implied for one element only, "
-                                   f"not for {t.shape}")
+                raise RuntimeError(f"backward: a gradient to start from is implied for one element, not for {t.shape}")
             g = wrap(np.ones(shape_of(t.array), t.array.dtype))
         elif not same_shape(g.array, t.array):          # the dtype is checked on arrival
             raise ShapeError(f"backward: a gradient of shape {g.shape} for a tensor of shape {t.shape}")

@@ -35,11 +35,12 @@ class Node:
 
 class Tensor:
     __array_priority__: _int
-    array: np.ndarray
     data: Tensor
     grad: Tensor | None
     requires_grad: _bool
     def __init__(self, *data: _Data) -> None: ...
+    @property
+    def array(self) -> np.ndarray: ...
     @property
     def grad_fn(self) -> Node | None: ...
     @property

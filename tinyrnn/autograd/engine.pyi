@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from tinyrnn.autograd.tensor import Node, Tensor
 
 def record(
-    out: Tensor | ArrayLike, parents: tuple[Tensor | None, ...], backward: Callable[..., Any],
+    out: Tensor | ArrayLike, parents: tuple[Tensor | None, ...], backward: Callable[..., Any] | None,
     saved: tuple[Any, ...] | None = None,
 ) -> Tensor: ...
 def record_many(

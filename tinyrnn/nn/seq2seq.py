@@ -23,9 +23,9 @@ from tinyrnn.nn.functional import cross_entropy
 from tinyrnn.nn.lengths import as_lengths, length_mask
 from tinyrnn.nn.linear import Linear
 from tinyrnn.nn.module import Module
-from tinyrnn.nn.recurrent import GRU, LSTM
+from tinyrnn.nn.recurrent import GRU, LSTM, RNNBase
 
-CELLS = {"gru": GRU, "lstm": LSTM}
+CELLS: dict[str, type[RNNBase]] = {"gru": GRU, "lstm": LSTM}
 
 
 class Memory(NamedTuple):

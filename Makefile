@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 help:
 	@echo "make demo    train the date reader and show what it learnt"
 	@echo "make test    style, stubs and every test"
-	@echo "make bench   side by side with the peers"
+	@echo "make bench   what a small operation costs, beside PyTorch"
 	@echo "make lint | build | sdist | clean | distclean"
 
 # --- environment: a stamp file for each group of requirements, renewed when pyproject.toml changes
@@ -38,7 +38,7 @@ build: $(VENV)/tools.stamp
 	$(BIN)/python setup.py -q build_ext --inplace
 
 demo: $(VENV)/examples.stamp build
-	$(BIN)/python examples/dates.py train
+	$(BIN)/python examples/dates.py
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -48,7 +48,7 @@ test: $(VENV)/test.stamp build lint
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/bench.stamp build
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/small_ops.py
 
 sdist: $(VENV)/tools.stamp
 	$(BIN)/python setup.py -q sdist

@@ -1,13 +1,13 @@
 """Matrix products. All of them go through one door, ``product.multiply``."""
 from numpy cimport (
     NPY_BOOL, NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM,
-    PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
+    PyArray_SIZE, PyArray_SwapAxes, PyArray_TYPE, import_array, ndarray,
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.product cimport multiply
-from tinyrnn.autograd.tensor cimport Tensor
+from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.pointwise cimport accumulate_loops
 
 import numpy as np
@@ -52,7 +52,11 @@ cdef bint fits(ndarray a, ndarray b) noexcept:
 
 
 cdef Tensor transposed(Tensor x):
-    return x.transpose(-2, -1)
+    """x with its last two dimensions swapped. While nothing is recorded, a bare view of the array does."""
+    cdef int n = PyArray_NDIM(x.array)
+    if get_mode() == RECORDING:
+        return x.transpose(-2, -1)
+    return wrap(PyArray_SwapAxes(x.array, n - 2, n - 1))
 
 
 # ---- two tensors -----------------------------------------------------------------------------------------------------
@@ -63,16 +67,16 @@ def matmul(Tensor input not None, Tensor other not None):
     A vector on the left is one row, on the right one column, which the result does not have; two vectors give a number.
     """
     cdef Tensor a = input, b = other, kept_a, kept_b
-    cdef bint flat
+    cdef int n = PyArray_NDIM(a.array), m = PyArray_NDIM(b.array)
+    cdef bint flat = m == 2 and n > 2               # one b for all rows of a: so for its gradient
     same_dtype("matmul", a, b)
-    if a.ndim == 0 or b.ndim == 0:
+    if n == 0 or m == 0:
         raise ShapeError(f"matmul: {a.shape} @ {b.shape}: both need at least one dimension; use * for numbers")
-    if a.ndim == 1 or b.ndim == 1:
+    if n == 1 or m == 1:
         return with_vector(a, b)
     if not fits(a.array, b.array):
         raise ShapeError(f"matmul: {a.shape} @ {b.shape}")
     kept_a, kept_b = (a if b.requires else None), (b if a.requires else None)
-    flat = b.ndim == 2 and a.ndim > 2               # one b for all rows of a: so for its gradient
 
     def backward(y, dy):
         da = db = None

@@ -41,10 +41,12 @@ cdef int gemm(
     """
     cdef gemm_f32 g
     cdef gemm_f64 h
-    cdef Py_ssize_t space, i, threads
-    cdef void* memory
-    space = gemm_space_f32(M, N, K) if real is float else gemm_space_f64(M, N, K)
-    memory = malloc(space * sizeof(real) + 64)
+    cdef Py_ssize_t bytes, i, threads
+    cdef char small[8192]
+    cdef void* memory = small
+    bytes = sizeof(real) * (gemm_space_f32(M, N, K) if real is float else gemm_space_f64(M, N, K)) + 64
+    if bytes > <Py_ssize_t> sizeof(small):
+        memory = malloc(bytes)
     if memory is NULL:
         return -1
     threads = threads_for(M * N * K // 256)     # a small product ends before a busy machine wakes a second thread
@@ -52,15 +54,22 @@ cdef int gemm(
         g = gemm_turned_f32(
             gemm_f32(M, N, K, a_row, a_col, b_row, b_col, c_row, c_col, a, b, c, <float*> aligned(memory)))
         gemm_pack_f32(&g, 0, gemm_panels_f32(g.N))
-        for i in prange(threads, num_threads=threads, schedule="static"):
-            gemm_rows_f32(&g, share(g.M, i, threads), share(g.M, i + 1, threads))
+        if threads == 1:
+            gemm_rows_f32(&g, 0, g.M)
+        else:
+            for i in prange(threads, num_threads=threads, schedule="static"):
+                gemm_rows_f32(&g, share(g.M, i, threads), share(g.M, i + 1, threads))
     else:
         h = gemm_turned_f64(
             gemm_f64(M, N, K, a_row, a_col, b_row, b_col, c_row, c_col, a, b, c, <double*> aligned(memory)))
         gemm_pack_f64(&h, 0, gemm_panels_f64(h.N))
-        for i in prange(threads, num_threads=threads, schedule="static"):
-            gemm_rows_f64(&h, share(h.M, i, threads), share(h.M, i + 1, threads))
-    free(memory)
+        if threads == 1:
+            gemm_rows_f64(&h, 0, h.M)
+        else:
+            for i in prange(threads, num_threads=threads, schedule="static"):
+                gemm_rows_f64(&h, share(h.M, i, threads), share(h.M, i + 1, threads))
+    if bytes > <Py_ssize_t> sizeof(small):
+        free(memory)
     return 0
 
 

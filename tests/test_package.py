@@ -100,3 +100,7 @@ def test_installed_wheel_works_without_the_source(built, tmp_path):
     assert Path(lines[0]).parent == built[2] / "tinyrnn"
     assert lines[1].split() == ["tinyrnn", tinyrnn.__version__]
     assert lines[3].split() == ["OpenMP", "no"]
+
+
+def test_subpackages_need_no_import_of_their_own():
+    python("-c", "import tinyrnn as t; t.utils.data.DataLoader; t.nn.utils.rnn.pad_sequence; t.optim.lr_scheduler.StepLR")

@@ -39,7 +39,6 @@ from tinyrnn.autograd.ops_gather import (
     argwhere, gather, index_add, index_copy, index_fill, index_select, masked_fill, masked_scatter,
     masked_select, nonzero, scatter, scatter_add, take, take_along_dim, where,
 )
-from tinyrnn.autograd.ops_embedding import embedding
 from tinyrnn.autograd.ops_reduce import all, any, count_nonzero, logsumexp, mean, norm, std, sum, var, var_mean
 from tinyrnn.autograd.ops_extreme import amax, amin, argmax, argmin, max, min
 from tinyrnn.autograd.ops_scan import cumprod, cumsum, prod
@@ -68,7 +67,7 @@ __all__ = [
     "bool", "BoolTensor", "broadcast_to", "cat", "ceil", "CheckpointError", "chunk", "clamp", "clamp_max",
     "clamp_min", "clip", "clone", "concat", "concatenate", "cos", "count_nonzero", "cumprod", "cumsum",
     "default_generator", "detach", "device", "diag", "diagonal", "div", "divide", "dot", "double",
-    "DoubleTensor", "dropout", "DtypeError", "einsum", "embedding", "empty", "empty_like", "enable_grad", "eq",
+    "DoubleTensor", "dropout", "DtypeError", "einsum", "empty", "empty_like", "enable_grad", "eq",
     "equal", "erf", "exp", "expm1", "eye", "flatten", "flip", "float", "float32", "float64", "FloatTensor",
     "floor", "floor_divide", "fmod", "frac", "from_numpy", "full", "full_like", "gather", "ge", "Generator",
     "get_num_threads", "get_rng_state", "gt", "index_add", "index_copy", "index_fill", "index_select",

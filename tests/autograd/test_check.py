@@ -90,3 +90,10 @@ def test_assert_equivalent():
         assert_equivalent(lambda a: (a, a), lambda a: a, x)
     with pytest.raises(AssertionError, match="require grad"):
         assert_equivalent(lambda a: a * 2, lambda a: a.detach() * 2, x)
+
+
+def test_functions_without_a_gradient():
+    assert gradcheck(lambda a: a.detach().floor(), leaf((3,)))
+    assert gradgradcheck(lambda a: a * 2, leaf((3,)))
+    with pytest.raises(GradcheckError, match="output 0 does not require grad, and yet it depends on input 0"):
+        gradcheck(lambda a: a.detach() * 2, leaf((3,)))

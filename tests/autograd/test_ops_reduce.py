@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinyrnn
 from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd import ops_reduce as ops
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
@@ -209,3 +210,11 @@ def test_dtype_converts_before(name, x):
 def test_norm_dtype():
     check(lambda x: x.norm(2, 1, dtype=x.dtype), lambda x: x.norm(2, 1, dtype=x.dtype), normal(2, 3))
     assert leaf(normal(2, 3).astype(np.float32)).norm(dtype=np.dtype(np.float64)).dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ["any", "all", "count_nonzero", "sum", "argmax", "logsumexp"])
+def test_a_number_has_one_dimension_at_most(name):
+    x = tinyrnn.tensor(2.0)
+    assert getattr(x, name)(0).shape == getattr(x, name)(-1).shape == ()
+    with pytest.raises(IndexError, match=rf"{name}: dim 1 is out of range for shape \(\)"):
+        getattr(x, name)(1)

@@ -1,7 +1,10 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
+import tinyrnn
 from tests.autograd.helpers_reduce import check, leaf, method, normal
 from tinyrnn.autograd.arrays import ShapeError
 
@@ -98,3 +101,11 @@ def test_errors():
         leaf(np.array([1])).bincount(leaf(normal(2)))
     with pytest.raises(ValueError, match="minlength"):
         leaf(np.array([1])).bincount(minlength=-1)
+
+
+def test_values_and_indices_have_names():
+    x = tinyrnn.tensor([[1.0, 3.0], [2.0, 0.0]])
+    for picked in (x.max(1), x.min(dim=1), x.sort(1), x.topk(1, 1)):
+        values, indices = picked
+        assert picked.values is values and picked.indices is indices
+        assert pickle.loads(pickle.dumps(picked)).indices.tolist() == indices.tolist()

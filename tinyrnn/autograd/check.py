@@ -17,7 +17,8 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
     """Compares the gradients of ``func(*inputs)`` with finite differences, (f(x + eps) - f(x - eps)) / (2 eps).
 
     Every float output is differentiated with respect to every input that requires grad. They agree where
-    |analytic - numeric| <= atol + rtol |numeric|; the defaults are for float64, other inputs get a warning.
+    |analytic - numeric| <= atol + rtol |numeric|; the defaults are for float64, other inputs get a warning. Where no
+    output requires grad, the differences must be zero.
     ``nondet_tol``: how much two backward passes may differ. ``check_undefined_grad``: with several outputs, the
     gradients must also be right when only one of them is used. Returns True; a difference raises
     :class:`GradcheckError`, or returns False with ``raise_exception=False``.
@@ -118,7 +119,7 @@ def compare(func, inputs, eps, atol, rtol, nondet_tol, check_undefined_grad):
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     outputs = [y for y in float_outputs(func, inputs) if y.requires_grad]
     if not outputs:
-        raise ValueError("gradcheck: no output requires grad")
+        constant(func, inputs, wanted, eps, atol)
     analytic = jacobian(outputs, wanted)
     again = jacobian(outputs, wanted)
     keep = [k for k, y in enumerate(float_outputs(func, inputs)) if y.requires_grad]
@@ -133,6 +134,15 @@ def compare(func, inputs, eps, atol, rtol, nondet_tol, check_undefined_grad):
                                      f"backward:\n{a}\nfinite differences:\n{n}")
     if check_undefined_grad and len(outputs) > 1:
         together(outputs, wanted, analytic, atol, rtol)
+
+
+def constant(func, inputs, wanted, eps, atol):
+    """Where no output has a gradient, none may depend on the inputs: a step function passes, a cut graph does not."""
+    every = range(len(float_outputs(func, inputs)))
+    for i, x in enumerate(wanted):
+        for k, numeric in enumerate(differences(func, inputs, x, every, eps)):
+            if not np.allclose(numeric, 0, rtol=0, atol=atol):
+                raise GradcheckError(f"output {k} does not require grad, and yet it depends on input {i}:\n{numeric}")
 
 
 def together(outputs, wanted, analytic, atol, rtol):

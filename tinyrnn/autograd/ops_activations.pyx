@@ -62,6 +62,8 @@ def hardtanh(Tensor input not None, min_val=-1.0, max_val=1.0, bint inplace=Fals
 
     def backward(y, dy):
         return dy.masked_fill((input <= min_val) | (input >= max_val), 0)
+    if not is_real(input.array):
+        min_val, max_val = int(min_val), int(max_val)
     return record(wrap(input.array).clamp(min_val, max_val), (input,), backward, (input,))
 
 
@@ -169,10 +171,10 @@ def dropout(Tensor input not None, double p=0.5, bint training=True, bint inplac
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must be a probability in [0, 1], not {p}")
-    if not is_real(input.array):
-        raise DtypeError(f"dropout: expected float32 or float64, not {input.dtype} {input.shape}")
     if not training or p == 0:
         return input
+    if not is_real(input.array):
+        raise DtypeError(f"dropout: expected float32 or float64, not {input.dtype} {input.shape}")
     mask = default_generator.bernoulli(1 - p, input.shape, input.dtype)
     if p < 1:
         mask *= 1 / (1 - p)

@@ -347,5 +347,6 @@ def logical_not(Tensor input not None):
 add_, sub_, mul_, div_ = in_place(add), in_place(sub), in_place(mul), in_place(div)
 floor_divide_, remainder_, pow_ = in_place(floor_divide), in_place(remainder), in_place(pow)
 bitwise_and_, bitwise_or_, bitwise_xor_ = in_place(bitwise_and), in_place(bitwise_or), in_place(bitwise_xor)
-abs_, neg_ = in_place(abs), in_place(neg)
+bitwise_not_, abs_, neg_ = in_place(bitwise_not), in_place(abs), in_place(neg)
 absolute, negative, subtract, multiply, divide, true_divide = abs, neg, sub, mul, div, div
+absolute_, negative_, subtract_, multiply_, divide_, true_divide_ = abs_, neg_, sub_, mul_, div_, div_

@@ -88,7 +88,7 @@ def rsqrt(Tensor input not None):
 
 def square(Tensor input not None):
     """y = x^2.    dx = 2 dy x"""
-    return input * input
+    return input * input if input.array.dtype != bool else input.long()
 
 
 def reciprocal(Tensor input not None):

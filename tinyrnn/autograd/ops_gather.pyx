@@ -89,8 +89,7 @@ def masked_select(Tensor input not None, mask):
 
 def masked_scatter_(Tensor self not None, mask, Tensor source not None):
     """Writes the elements of ``source``, in order, where the mask is true."""
-    cdef tuple found = np.broadcast_to(mask_of("masked_scatter", mask).array, self.shape).nonzero()
-    cdef Py_ssize_t n = found[0].size if found else int(mask_of("masked_scatter", mask).array)
+    cdef Py_ssize_t n = np.count_nonzero(np.broadcast_to(mask_of("masked_scatter", mask).array, self.shape))
     if n > PyArray_SIZE(source.array):
         raise ShapeError(f"masked_scatter: the mask is true {n} times but the source of shape {source.shape} has fewer "
                          "elements")

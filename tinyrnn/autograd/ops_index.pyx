@@ -216,7 +216,7 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
     cdef list kept
     cdef ndarray out
     try:
-        out = x.array.take(arrays[0], 0) if indexed(arrays) == [0] else x.array[key(arrays)]
+        out = np.asarray(x.array.take(arrays[0], 0) if indexed(arrays) == [0] else x.array[key(arrays)])
     except IndexError:
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None

@@ -11,6 +11,7 @@ from tinyrnn.autograd.tensor cimport Tensor, wrap
 import numpy as np
 
 from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.engine import in_place
 from tinyrnn.autograd.ops_shape import diagonal as diagonal_of
 from tinyrnn.autograd.ops_shape import narrow, select
 
@@ -111,6 +112,8 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
     if dim is None:
         input, dim = input.reshape(PyArray_SIZE(input.array)), 0
     d = axis_of("repeat_interleave", dim, input)
+    if PyArray_NDIM(input.array) == 0:
+        raise IndexError(f"repeat_interleave: there is no dimension {dim} in shape ()")
     counts = (<Tensor> repeats).array if isinstance(repeats, Tensor) else np.asarray(PyNumber_Index(repeats))
     n = input.array.shape[d]
     if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
@@ -223,3 +226,6 @@ cdef Tensor framed(Tensor x, tuple ends, object value):
         return framed(dy, back, 0)
     backward.__qualname__ = "pad"
     return record(out, (x,), backward, ())
+
+
+tril_, triu_ = in_place(tril), in_place(triu)

@@ -13,6 +13,7 @@ from tinyrnn.kernels.pointwise cimport accumulate_loops
 import numpy as np
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.engine import in_place
 from tinyrnn.autograd.ops_einsum import einsum
 
 import_array()
@@ -250,3 +251,6 @@ def bilinear(Tensor input1 not None, Tensor input2 not None, Tensor weight not N
         raise ShapeError(f"bilinear: {input1.shape} and {input2.shape} with a weight of {weight.shape}")
     y = einsum("ni,oij,nj->no", rows_of(input1), weight, rows_of(input2)).reshape(input1.shape[:-1] + weight.shape[:1])
     return y if bias is None else added("bilinear", bias, y, 1, 1)
+
+
+addmm_, addmv_, baddbmm_ = in_place(addmm), in_place(addmv), in_place(baddbmm)

@@ -204,6 +204,8 @@ def norm(Tensor input not None, p="fro", dim=None, keepdim=False, dtype=None):
         raise ValueError(f'norm: p must be a number or "fro", not {p!r}')
     floats_only("norm", input)
     x = by_rows("norm", input.array, dim, keepdim, &rows)
+    if rows.n == 0 and (p < 0 or p == INFINITY):
+        raise IndexError(f"norm: an empty row of {input.shape} has no norm of order {p}")
     y, kept = norm_of(x, p, &rows), kept_shape(&rows)
 
     def backward(y, dy):
@@ -255,8 +257,8 @@ cdef object dims_of(str name, object dim, Tensor x):
     """What NumPy calls axis: None for all dimensions."""
     if dim is None:
         return None
-    return tuple([dim_of(name, d, x.array) for d in dim]) if isinstance(dim, (tuple, list)) \
-        else (dim_of(name, dim, x.array),) if x.array.ndim else None
+    dims = tuple([dim_of(name, d, x.array) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
+    return dims if x.array.ndim else None
 
 
 def any(Tensor input not None, dim=None, keepdim=False):

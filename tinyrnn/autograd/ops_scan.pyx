@@ -17,6 +17,8 @@ from tinyrnn.kernels.reduce cimport cumprod_loops, cumsum_loops, prod_loops, rec
 
 import numpy as np
 
+from tinyrnn.autograd.engine import in_place
+
 import_array()
 
 
@@ -138,3 +140,6 @@ def prod(Tensor input not None, dim=None, keepdim=False, *, dtype=None):
         last = place(dy.reshape(kept), np.full(kept, n - 1), d, n)
         return later(cumprod(input, d), d, 1, False) * recur(last, input, d, True)
     return record(fold(&prod_loops, x, None, &rows), (input,), backward, (input,))
+
+
+cumsum_, cumprod_ = in_place(cumsum), in_place(cumprod)

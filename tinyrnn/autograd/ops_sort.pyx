@@ -20,7 +20,7 @@ from tinyrnn.autograd.arrays import ShapeError
 
 import_array()
 
-Picked = namedtuple("Picked", ("values", "indices"))
+Picked = namedtuple("Picked", ("values", "indices"), module=__name__)
 
 
 # ---- pick and place --------------------------------------------------------------------------------------------------

@@ -3,12 +3,16 @@ from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.ops_activations import (
     dropout,
     elu,
+    elu_,
     gelu,
     hardtanh,
+    hardtanh_,
     leaky_relu,
+    leaky_relu_,
     logsigmoid,
     relu,
     relu6,
+    relu_,
     sigmoid,
     silu,
     softplus,
@@ -34,9 +38,10 @@ from tinyrnn.nn.functional_loss import (
 
 __all__ = [
     "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
-    "dropout", "elu", "embedding", "gaussian_nll_loss", "gelu", "hardtanh", "huber_loss", "kl_div", "l1_loss",
-    "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot",
-    "pad", "relu", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
+    "dropout", "elu", "elu_", "embedding", "gaussian_nll_loss", "gelu", "hardtanh", "hardtanh_", "huber_loss", "kl_div",
+    "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss",
+    "normalize", "one_hot", "pad", "relu", "relu_", "relu6", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin",
+    "softplus", "softsign", "tanh",
 ]
 
 

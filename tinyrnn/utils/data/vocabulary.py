@@ -77,7 +77,7 @@ class Vocabulary:
         return (isinstance(other, Vocabulary) and self.tokens == other.tokens
                 and (self.pad, self.unk, self.bos, self.eos) == (other.pad, other.unk, other.bos, other.eos))
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self):
         return f"Vocabulary({len(self)} tokens)"

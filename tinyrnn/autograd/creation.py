@@ -1,6 +1,7 @@
 """Tensors from data, of one value, or from a rule. Every one of them is a leaf; ``device`` may be "cpu"."""
 import math
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,7 +42,12 @@ def _leaves(data, kinds):
 def array_of(operation, data, dtype):
     """A new array of the data: Python floats become float32, arrays and tensors keep their dtype."""
     dtype, kinds = as_dtype(operation, dtype), set()
-    leaves = _leaves(data, kinds)
+    try:
+        leaves = _leaves(data, kinds)
+    except RecursionError:
+        raise ValueError(f"{operation}: the sequences are nested too deep, or contain themselves") from None
+    if not all(map(_numeric, kinds)):                       # with a dtype, NumPy would read numbers from strings
+        raise _no_numbers(operation, kinds)
     try:
         with np.errstate(all="ignore"):
             array = np.array(leaves, dtype)
@@ -52,9 +58,20 @@ def array_of(operation, data, dtype):
     if array.dtype == np.float64 and not kinds & {dtypes.float64, np.float64}:
         array = cast(array, dtypes.float32)
     if array.dtype not in dtypes.SUPPORTED:
-        names = ", ".join(sorted(getattr(kind, "__name__", str(kind)) for kind in kinds))
-        raise DtypeError(f"{operation}: expected numbers that fit float32, float64, int64 or bool, not {names}")
+        raise _no_numbers(operation, kinds)
     return array
+
+
+def _numeric(kind):
+    if isinstance(kind, np.dtype):
+        return kind.kind in "biuf"
+    return hasattr(kind, "__float__") or hasattr(kind, "__array__") or (
+        issubclass(kind, Sequence) and not issubclass(kind, (str, bytes, bytearray)))
+
+
+def _no_numbers(operation, kinds):
+    names = ", ".join(sorted(getattr(kind, "__name__", str(kind)) for kind in kinds))
+    return DtypeError(f"{operation}: expected numbers that fit float32, float64, int64 or bool, not {names}")
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False) -> Tensor:

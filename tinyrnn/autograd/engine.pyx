@@ -232,16 +232,18 @@ cdef Tensor written(Tensor root, Tensor new, list path):
     """The history of ``root`` after the part of it that ``path`` leads to was replaced by ``new``."""
     cdef object axes = np.argsort(np.negative((<object> root.array).strides), kind="stable")
 
-    def part(x):
-        for operation, *arguments in path:
-            x = operation(x, *arguments)
-        return x
-
     def backward(y, dy):
         rest = copied(dy, axes)
-        part(rest).zero_()
-        return rest, part(dy)
+        along(rest, path).zero_()
+        return rest, along(dy, path)
     return record(root.array, (root, new), backward, ())
+
+
+cdef Tensor along(Tensor x, list path):
+    """The part of x that the path leads to."""
+    for operation, *arguments in path:
+        x = operation(x, *arguments)
+    return x
 
 
 cdef Tensor copied(Tensor x, object axes):
@@ -254,7 +256,7 @@ cdef Tensor copied(Tensor x, object axes):
 
 def in_place(operation):
     """The operation that does the same to its first argument in place: ``add_`` from ``add``."""
-    def method(input, *args, **kwargs):
+    def method(Tensor input not None, *args, **kwargs):
         cdef Tensor old = before(input)
         return overwrite(input, old, operation(old, *args, **kwargs))
     method.__module__ = operation.__module__

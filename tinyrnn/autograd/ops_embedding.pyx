@@ -74,6 +74,8 @@ cdef int shorten(Tensor weight, ndarray rows, object max_norm, object norm_type)
     cdef ndarray used = np.abs(weight.array[rows].astype(np.float64)), length
     if norm_type == np.inf:
         length = used.max(1, initial=0)
+    elif norm_type == 0:
+        length = (used != 0).sum(1).astype(np.float64)
     else:
         length = (used ** norm_type).sum(1) ** (1 / norm_type)
     long = length > max_norm
@@ -94,7 +96,7 @@ def one_hot(Tensor tensor not None, num_classes=-1):
     if n != -1 and n < 1:
         raise ValueError(f"one_hot: num_classes must be positive or -1, not {n}")
     if PyArray_SIZE(index):
-        n = index.max() + 1 if n == -1 else n
+        n = int(index.max()) + 1 if n == -1 else n
         if index.min() < 0 or index.max() >= n:
             raise IndexError(f"one_hot: class {index.min() if index.min() < 0 else index.max()} is out of range for "
                              f"{n} classes")

@@ -17,6 +17,8 @@ from tinyrnn.autograd.ops_shape import narrow, select
 
 import_array()
 
+LIMIT = 2.0 ** 60                   # elements of the largest array that could be asked for
+
 
 # ---- joining ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +121,8 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
     if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
         raise ShapeError(f"repeat_interleave: {counts.dtype} repeats of shape {shape_of(counts)} must be one or {n} "
                          "integers, none of them negative")
+    if counts.size and counts.astype(np.float64).sum() * max(n, 1) > LIMIT:     # NumPy's own sum would wrap round
+        raise ShapeError(f"repeat_interleave: too many elements for {input.shape}")
     index = np.repeat(np.arange(n), counts)
     return take_at("repeat_interleave", input, [None] * d + [index] + [None] * (PyArray_NDIM(input.array) - d - 1))
 

@@ -74,6 +74,8 @@ cdef ndarray reordered(ndarray x, tuple order):
 # ---- the same elements in another shape ------------------------------------------------------------------------------
 
 cdef ndarray reshaped(str name, Tensor x, tuple shape):
+    if shape and min(shape) < -1:                               # to NumPy any negative length is the one to find out
+        raise ShapeError(f"{name}: {x.shape} cannot become {shape}")
     try:
         return x.array.reshape(shape)
     except ValueError:
@@ -296,11 +298,10 @@ def broadcast_to(Tensor input not None, size):
 
 def narrow(Tensor input not None, dim, start, length):
     """A view of the elements ``start`` to ``start + length`` of a dimension.    dx = dy there, zero elsewhere"""
-    cdef int d = axis_of("narrow", dim, input)
+    cdef int d = axis_of("narrow", dim, input), i
     cdef Py_ssize_t first = PyNumber_Index(start), n = PyNumber_Index(length), have
     cdef ndarray x = input.array
     cdef npy_intp shape[64]
-    cdef int i
     if PyArray_NDIM(x) == 0:
         raise ShapeError("narrow: expected at least one dimension, not ()")
     have = PyArray_DIMS(x)[d]
@@ -373,7 +374,7 @@ def chunk(Tensor input not None, chunks, dim=0):
     cdef Py_ssize_t n = PyNumber_Index(chunks), have = length(input, axis_of("chunk", dim, input))
     if n <= 0:
         raise ValueError(f"chunk: the number of chunks must be positive, not {n}")
-    return split(input, [0] * n, dim) if have == 0 else split(input, (have + n - 1) // n, dim)
+    return split(input, [0] * n, dim) if have == 0 else split(input, 1 + (have - 1) // n, dim)
 
 
 def diagonal(Tensor input not None, offset=0, dim1=0, dim2=1):

@@ -149,6 +149,8 @@ def bincount(Tensor input not None, weights=None, minlength=0):
     cdef ndarray x = input.array
     if is_real(x) or x.ndim != 1 or (x.size and x.min() < 0):
         raise ShapeError(f"bincount: expected a 1-d tensor of integers >= 0, not {input.dtype} {input.shape}")
+    if x.size and x.max() == np.iinfo(np.int64).max:        # NumPy would count up to the largest + 1, which wraps round
+        raise ValueError(f"bincount: {x.max()} is too large")
     if minlength < 0:
         raise ValueError(f"bincount: minlength must be >= 0, not {minlength}")
     if weights is None:

@@ -134,6 +134,8 @@ def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
 
 def random_(self, from_=None, to=None, *, generator=None) -> Tensor:
     """Fills the tensor with whole numbers: in [from_, to), or below one bound, or all that the dtype counts exactly."""
+    if from_ is None and to is not None:
+        raise TypeError(f"random_: to={to} needs from_; one bound alone is random_({to})")
     if from_ is None and self.dtype == dtypes.int64:
         return _refill(self, _chosen(generator).random_(self.shape))
     if from_ is None:

@@ -1,5 +1,6 @@
 """Files that are complete or not there."""
 import contextlib
+import errno
 import os
 import stat
 
@@ -11,11 +12,16 @@ def replacing(path):
     """A new binary file that takes the place of ``path`` in one step when the block ends well.
 
     It is written next to ``path``, flushed to the disk and renamed. If anything fails, what was at ``path`` before is
-    untouched and the new file is removed. A symbolic link stays: the file that it leads to is replaced.
+    untouched and the new file is removed. A symbolic link stays: the file that it leads to is replaced. What is no
+    file, such as a folder, a pipe or /dev/null, is never replaced: OSError.
     """
     import tempfile  # here, as it takes longer to import than all of tinyrnn.nn
 
     path = os.path.realpath(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "only a file can be replaced, and this is none", path)
     folder = os.path.dirname(path)
     descriptor, new = tempfile.mkstemp(prefix=".saving-", suffix=".tmp", dir=folder)
     try:

@@ -121,12 +121,12 @@ BINARY(fmod, REAL(fmod, a)(a, b))
 /* Python's //: from the exact remainder, since floor(a / b) can be one too high. */
 static inline float python_floor_divf(float a, float b) {
     if (b == 0) return a / b;
-    float q = (a - python_modf(a, b)) / b, whole = floorf(q);
+    float r = fmodf(a, b), q = (a - r) / b - (r != 0 && (r < 0) != (b < 0)), whole = floorf(q);
     return q - whole > 0.5f ? whole + 1 : whole == 0 ? copysignf(0, a / b) : whole;
 }
 static inline double python_floor_div(double a, double b) {
     if (b == 0) return a / b;
-    double q = (a - python_mod(a, b)) / b, whole = floor(q);
+    double r = fmod(a, b), q = (a - r) / b - (r != 0 && (r < 0) != (b < 0)), whole = floor(q);
     return q - whole > 0.5 ? whole + 1 : whole == 0 ? copysign(0, a / b) : whole;
 }
 BINARY(floor_divide, REAL(python_floor_div, a)(a, b))

@@ -7,6 +7,7 @@ from tinyrnn.autograd.reference import gru_step, lstm_step, rnn_step
 from tinyrnn.nn import init
 from tinyrnn.nn.module import Module
 from tinyrnn.nn.parameter import Parameter
+from tinyrnn.nn.recurrent import check_tensor
 
 
 class RNNCellBase(Module):
@@ -40,6 +41,8 @@ class RNNCellBase(Module):
     def enter(self, input, states):
         """Checks the input and the parts of the state and returns the gates and the state, all with a batch."""
         name = type(self).__name__
+        for x in (input, *(states or ())):
+            check_tensor(name, "every input and part of the state", x)
         if input.ndim not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         if input.dtype != self.weight_ih.dtype:

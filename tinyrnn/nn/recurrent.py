@@ -10,6 +10,7 @@ from numbers import Number
 from tinyrnn.autograd import reference
 from tinyrnn.autograd.creation import empty, zeros
 from tinyrnn.autograd.ops_join import cat, stack
+from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import init
 from tinyrnn.nn.functional import dropout
 from tinyrnn.nn.lengths import as_lengths
@@ -99,6 +100,7 @@ class RNNBase(Module):
             if lengths is not None:
                 raise ValueError(f"{self.name}: a packed sequence brings its lengths; lengths must be None")
             return self.forward_packed(input, hx)
+        check_tensor(self.name, "the input", input)
         if input.ndim not in (2, 3):
             raise ValueError(f"{self.name}: Expected input to be 2D or 3D, got {input.ndim}D tensor instead")
         batched = input.ndim == 3
@@ -176,6 +178,7 @@ class RNNBase(Module):
             expected = "(h_0, c_0)" if self.mode == "LSTM" else "one tensor"
             raise TypeError(f"{self.name}: expected the state as {expected}")
         for part in parts:
+            check_tensor(self.name, "every part of the state", part)
             if part.ndim != (3 if batched else 2):
                 kind = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
                 raise RuntimeError(f"{self.name}: For {kind[0]} input, hx should also be {kind[1]}-D "
@@ -197,6 +200,11 @@ class RNNBase(Module):
 
     def final(self, states):
         return states[0]
+
+
+def check_tensor(name, what, x):
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: {what} must be a tensor, not {type(x).__name__}")
 
 
 def check_layer_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size):

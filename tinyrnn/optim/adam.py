@@ -26,6 +26,8 @@ class Adam(Optimizer):
 
     def check(self, options):
         check_range(options, lr="learning rate", eps="epsilon value", weight_decay="weight_decay value")
+        if len(options["betas"]) != 2:
+            raise ValueError(f"Adam has two betas, not {options['betas']}")
         for i, beta in enumerate(options["betas"]):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")

@@ -60,9 +60,22 @@ def invert_permutation(permutation):
     """The permutation that undoes this one: y[x[k]] = k. None stays None."""
     if permutation is None:
         return None
-    result = np.empty_like(permutation.array)
-    result[permutation.array] = np.arange(len(result))
-    return integers(result)
+    order = as_array("invert_permutation", permutation)
+    if not np.array_equal(np.sort(order), np.arange(len(order))):
+        raise ValueError(f"invert_permutation: {order} does not name every row once")
+    return integers(np.argsort(order))
+
+
+def checked_sizes(sequence):
+    """The batch sizes of a packed sequence, if they can be some, as an array (T,)."""
+    sizes, n = as_array("PackedSequence", sequence.batch_sizes), len(sequence.data)
+    if not len(sizes) or sizes[-1] < 1 or sizes[0] > n or (np.diff(sizes) > 0).any() or sizes.sum() != n:
+        raise ValueError(f"PackedSequence: batch_sizes {sizes} must fall, be at least 1 and add up to the {n} rows of "
+                         f"its data {sequence.data.shape}")
+    rows = None if sequence.unsorted_indices is None else as_array("PackedSequence", sequence.unsorted_indices)
+    if rows is not None and not np.array_equal(np.sort(rows), np.arange(sizes[0])):
+        raise ValueError(f"PackedSequence: unsorted_indices {rows} do not name each of the {sizes[0]} rows once")
+    return sizes
 
 
 def as_array(name, lengths):
@@ -136,7 +149,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
 
     ``total_length``: pad up to this T. Differentiable.
     """
-    batch_sizes = sequence.batch_sizes.array
+    batch_sizes = checked_sizes(sequence)
     steps, rows = len(batch_sizes), int(batch_sizes[0])
     if total_length is not None:
         if total_length < steps:

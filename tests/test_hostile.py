@@ -1,0 +1,142 @@
+"""Arguments that no program should pass. Each raises an error; the interpreter goes on."""
+import gc
+import os
+
+import numpy as np
+import pytest
+import torch
+
+import tinyrnn
+from tinyrnn import nn
+from tinyrnn.autograd import methods
+from tinyrnn.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+HUGE = 2 ** 63 - 1
+
+
+@pytest.mark.parametrize("name", [name for name in methods.methods if name.endswith("_") and not name.startswith("_")])
+def test_in_place_operations_refuse_none(name):
+    with pytest.raises((TypeError, AttributeError)):
+        methods.methods[name](None)
+
+
+@pytest.mark.parametrize("counts", [[HUGE, HUGE, 8], [2 ** 62, 2 ** 62, 1]])
+def test_repeats_whose_sum_wraps_round(counts):
+    with pytest.raises(ValueError, match="repeat_interleave: too many"):
+        tinyrnn.ones(3, 2).repeat_interleave(tinyrnn.tensor(counts), 0)
+
+
+@pytest.mark.parametrize("sizes", [[HUGE, HUGE, 8], [2, 2], [7], [6, 0], [0, 6], [1, 2, 3], [-1, 7], []])
+def test_packed_sequences_by_hand(sizes):
+    packed = PackedSequence(tinyrnn.ones(6, 4), tinyrnn.tensor(sizes, dtype=tinyrnn.int64))
+    with pytest.raises(ValueError, match="PackedSequence: batch_sizes"):
+        pad_packed_sequence(packed)
+    with pytest.raises(ValueError, match="PackedSequence: batch_sizes"):
+        nn.GRU(4, 5)(packed)
+
+
+@pytest.mark.parametrize("order", [[0, 0, 0], [5, 6, 7], [-1, 0, 1]])
+def test_packed_sequences_with_no_permutation(order):
+    with pytest.raises(ValueError, match="every row once"):
+        PackedSequence(tinyrnn.ones(6, 4), tinyrnn.tensor([3, 2, 1]), tinyrnn.tensor(order))
+    with pytest.raises(ValueError, match="unsorted_indices"):
+        pad_packed_sequence(PackedSequence(tinyrnn.ones(6, 4), tinyrnn.tensor([3, 2, 1]), None, tinyrnn.tensor(order)))
+
+
+@pytest.mark.parametrize("shape", [(-2, 3), (-5,), (2, -3)])
+def test_only_minus_one_is_a_length_to_find_out(shape):
+    for reshape in (tinyrnn.Tensor.reshape, tinyrnn.Tensor.view):
+        with pytest.raises(ValueError, match="cannot become"):
+            reshape(tinyrnn.ones(6), *shape)
+
+
+@pytest.mark.parametrize("dtype", [tinyrnn.float32, tinyrnn.float64])
+def test_floor_division_by_infinity(dtype):
+    a = np.array([5.0, -5.0, 0.0, np.inf, np.nan], dtype)
+    for b in (np.inf, -np.inf):
+        ours = tinyrnn.from_numpy(a) // b
+        np.testing.assert_array_equal(ours.numpy(), (torch.from_numpy(a) // b).numpy())
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3, 7, HUGE])
+def test_any_number_of_chunks(chunks):
+    ours, theirs = tinyrnn.arange(7).chunk(chunks), torch.arange(7).chunk(min(chunks, 7))
+    assert [part.tolist() for part in ours] == [part.tolist() for part in theirs]
+
+
+def test_classes_as_large_as_can_be():
+    with pytest.raises(ValueError, match="too large"):
+        tinyrnn.bincount(tinyrnn.tensor([HUGE]))
+    with pytest.raises((ValueError, OverflowError)):
+        nn.functional.one_hot(tinyrnn.tensor([HUGE]))
+
+
+@pytest.mark.parametrize("data", ["1.5", ["1"], b"1", None, [None], ..., [1, "2"], 1j, object(), np.array(["1"])])
+@pytest.mark.parametrize("dtype", [None, tinyrnn.float32, tinyrnn.bool])
+def test_numbers_are_not_read_from_other_things(data, dtype):
+    with pytest.raises(TypeError, match="tensor: expected numbers"):
+        tinyrnn.tensor(data, dtype=dtype)
+
+
+def test_other_things_that_hold_numbers():
+    for data in (range(3), memoryview(np.arange(3)), (0, np.int8(1), True + 1)):
+        assert tinyrnn.tensor(data, dtype=tinyrnn.int64).tolist() == [0, 1, 2]
+
+
+def test_a_list_that_contains_itself():
+    data = []
+    data.append(data)
+    with pytest.raises(ValueError, match="contain themselves"):
+        tinyrnn.tensor(data)
+
+
+def test_random_needs_both_bounds():
+    with pytest.raises(TypeError, match="random_: to=2"):
+        tinyrnn.ones(3).random_(to=2)
+
+
+@pytest.mark.parametrize("wrong", [None, [1, 2], np.zeros((2, 3, 4), np.float32)])
+def test_recurrent_layers_want_tensors(wrong):
+    for module in (nn.RNN(4, 5), nn.GRU(4, 5), nn.LSTM(4, 5), nn.GRUCell(4, 5), nn.LSTMCell(4, 5)):
+        with pytest.raises(TypeError, match="must be a tensor"):
+            module(wrong)
+    state = tinyrnn.zeros(1, 3, 5)
+    with pytest.raises(TypeError, match="LSTM: every part of the state must be a tensor"):
+        nn.LSTM(4, 5)(tinyrnn.zeros(2, 3, 4), (state, wrong))
+
+
+def test_embedding_with_the_norm_zero():
+    ours = nn.functional.embedding(tinyrnn.tensor([1]), tinyrnn.ones(3, 4), max_norm=2.0, norm_type=0)
+    theirs = torch.nn.functional.embedding(torch.tensor([1]), torch.ones(3, 4), max_norm=2.0, norm_type=0)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+
+
+def test_adam_has_two_betas():
+    with pytest.raises(ValueError, match="two betas"):
+        tinyrnn.optim.Adam([tinyrnn.ones(1)], betas=(0.9,))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match=name):
+            tinyrnn.save({}, tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_writing_through_a_view_leaves_no_cycle():
+    x = tinyrnn.ones(5, requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            y = x * 2
+            y[1:] = 0
+            y.view(-1)[3] = 1
+            y.sum().backward()
+        del y
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

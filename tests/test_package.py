@@ -103,5 +103,5 @@ def test_installed_wheel_works_without_the_source(built, tmp_path):
 
 
 def test_subpackages_need_no_import_of_their_own():
-    names = "t.utils.data.DataLoader; t.nn.utils.rnn.pad_sequence; t.optim.lr_scheduler.StepLR"
+    names = "t.utils.data.DataLoader, t.nn.utils.rnn.pad_sequence, t.optim.lr_scheduler.StepLR"
     python("-c", f"import tinyrnn as t; {names}")

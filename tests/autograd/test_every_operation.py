@@ -23,8 +23,8 @@ NO_GRADIENT = set("""
 
 # What the engine and the operators of Tensor need, and PyTorch does not have under that name.
 INTERNAL = set("""
-    array_of as_index backward cast complain deepcopy describe format grad leaf pickled rebuild RemovableHandle
-    Picked rounded_quotient sizes_of sum_to to_array use
+    array_of as_index backward cast deepcopy describe format grad leaf pickled RemovableHandle
+    Picked sizes_of sum_to to_array use
 """.split())
 
 # PyTorch has the name at its top level too, as something else: a module, a dtype, or with other arguments.

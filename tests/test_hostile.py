@@ -105,6 +105,41 @@ def test_recurrent_layers_want_tensors(wrong):
         nn.LSTM(4, 5)(tinyrnn.zeros(2, 3, 4), (state, wrong))
 
 
+def test_a_number_has_no_dimension_to_repeat_along():
+    for dim in (0, -1):
+        with pytest.raises(IndexError, match="repeat_interleave: dim"):
+            tinyrnn.tensor(2.0).repeat_interleave(3, dim)
+
+
+@pytest.mark.parametrize("shapes", [((5,), (1, 1)), ((2, 1, 5), (3, 1)), ((1,), (4,))])
+def test_cosine_similarity_of_tensors_that_are_broadcast(shapes):
+    a, b = (np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes))
+    ours = nn.functional.cosine_similarity(tinyrnn.from_numpy(a), tinyrnn.from_numpy(b), dim=-1)
+    theirs = torch.nn.functional.cosine_similarity(torch.from_numpy(a), torch.from_numpy(b), dim=-1)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10)
+
+
+def test_reductions_to_truth_values_and_over_no_named_dimension():
+    for name in ("sum", "prod"):
+        ours = getattr(tinyrnn.tensor([2.0, 3.0]), name)(dtype=tinyrnn.bool)
+        assert ours.dtype == tinyrnn.bool and ours.item() is True
+    assert tinyrnn.ones(2, 3).count_nonzero(()).item() == torch.ones(2, 3).count_nonzero(()).item() == 6
+
+
+def test_whole_numbers_wrap_round_without_a_warning():
+    assert (tinyrnn.tensor([-2 ** 63]) // tinyrnn.tensor([-1])).tolist() == [-2 ** 63]
+    assert nn.functional.pad(tinyrnn.tensor([1]), (1, 0), value=float("inf")).tolist()[1] == 1
+
+
+@pytest.mark.parametrize("target", [[[2, 5, 3]], [[2], [2]], [[], []], [2, 5]])
+def test_seq2seq_wants_a_target_for_every_source(target):
+    model = nn.Seq2Seq.build(source_size=9, target_size=9, embedding_dim=3, hidden_size=4, cell="gru")
+    with pytest.raises(ValueError, match="Seq2Seq: expected a target"):
+        model.loss(tinyrnn.full((2, 4), 5), tinyrnn.tensor(target, dtype=tinyrnn.int64))
+    with pytest.raises(ValueError, match="length_penalty"):
+        model.beam(tinyrnn.full((2, 4), 5), length_penalty=float("nan"))
+
+
 def test_embedding_with_the_norm_zero():
     ours = nn.functional.embedding(tinyrnn.tensor([1]), tinyrnn.ones(3, 4), max_norm=2.0, norm_type=0)
     theirs = torch.nn.functional.embedding(torch.tensor([1]), torch.ones(3, 4), max_norm=2.0, norm_type=0)

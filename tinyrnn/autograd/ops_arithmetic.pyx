@@ -107,7 +107,8 @@ cdef ndarray whole(str name, str ufunc, Tensor a, Tensor b):
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         raise ShapeError(f"{name}: {a.shape} and {b.shape} cannot be broadcast together") from None
-    return np.asarray(getattr(np, ufunc)(a.array, b.array))
+    with np.errstate(over="ignore"):            # -2^63 // -1 wraps round, in silence like every other overflow
+        return np.asarray(getattr(np, ufunc)(a.array, b.array))
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------

@@ -113,6 +113,8 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
     cdef ndarray counts
     if dim is None:
         input, dim = input.reshape(PyArray_SIZE(input.array)), 0
+    if PyArray_NDIM(input.array) == 0:
+        raise IndexError(f"repeat_interleave: dim {dim} is out of range for shape ()")
     d = axis_of("repeat_interleave", dim, input)
     if PyArray_NDIM(input.array) == 0:
         raise IndexError(f"repeat_interleave: there is no dimension {dim} in shape ()")
@@ -222,7 +224,8 @@ cdef Tensor framed(Tensor x, tuple ends, object value):
             raise ShapeError(f"pad: {ends} cuts more off than there is in {x.shape}")
         taken[d] = slice(max(0, -first), max(max(0, -first), n - max(0, -last)))
         inner[d] = slice(max(0, first), max(max(0, first), shape[d] - max(0, last)))
-    out = np.full(shape, value, x.array.dtype)
+    with np.errstate(invalid="ignore"):         # inf and nan as an integer give what the processor gives
+        out = np.full(shape, value, x.array.dtype)
     out[tuple(inner)] = x.array[tuple(taken)]
     back = tuple([-n for n in ends])
 

@@ -58,7 +58,7 @@ def sum(Tensor input not None, dim=None, keepdim=False, *, dtype=None):
     cdef Rows rows
     cdef ndarray x
     if dtype is not None:
-        return sum(input.to(dtype), dim, keepdim)
+        return sum(input.to(dtype), dim, keepdim).to(dtype)      # truth values add up to int64
     x = by_rows("sum", input.array, dim, keepdim, &rows)
     if not is_real(x):
         return wrap(fold_whole(np.add, x, &rows))
@@ -273,4 +273,5 @@ def all(Tensor input not None, dim=None, keepdim=False):
 
 def count_nonzero(Tensor input not None, dim=None):
     """How many elements over dim are not zero, as int64."""
+    dim = None if isinstance(dim, (tuple, list)) and not dim else dim           # () names all of them
     return wrap(np.asarray(np.count_nonzero(input.array, axis=dims_of("count_nonzero", dim, input)), np.int64))

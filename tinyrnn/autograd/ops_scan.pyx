@@ -124,7 +124,7 @@ def prod(Tensor input not None, dim=None, keepdim=False, *, dtype=None):
     cdef ndarray x
     cdef int d
     if dtype is not None:
-        return prod(input.to(dtype), dim, keepdim)
+        return prod(input.to(dtype), dim, keepdim).to(dtype)      # truth values multiply to int64
     if dim is None and input.ndim > 1:
         y = prod(input.reshape(-1), 0)
         return y.reshape((1,) * input.ndim) if keepdim else y

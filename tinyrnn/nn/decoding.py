@@ -56,7 +56,7 @@ def beam_search(step, state, memory, batch, bos, eos, max_length, beam_size=5, l
     its ``n_best`` finished ones, or after ``max_length`` tokens. Returns a list of hypotheses, best first, per source.
     """
     check("beam", max_length=max_length, beam_size=beam_size, n_best=n_best)
-    if length_penalty < 0 or n_best > beam_size:
+    if not length_penalty >= 0 or n_best > beam_size:
         raise ValueError(f"beam: length_penalty must be at least 0 and n_best at most beam_size, not {length_penalty}, "
                          f"{n_best} of {beam_size}")
     sources = [Source(eos, max_length, beam_size, length_penalty, n_best) for _ in range(batch)]

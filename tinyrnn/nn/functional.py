@@ -1,4 +1,6 @@
 """What layers compute, as functions with PyTorch's names. Most are operations of ``autograd``, shown here again."""
+import numpy as np
+
 from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.ops_activations import (
     dropout,
@@ -70,4 +72,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12):
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """y = x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) over ``dim``; the two are broadcast against each other."""
-    return (normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps)).sum(dim)
+    try:
+        shape = np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        raise ShapeError(f"cosine_similarity: {x1.shape} and {x2.shape} cannot be broadcast together") from None
+    return (normalize(x1.expand(shape), 2.0, dim, eps) * normalize(x2.expand(shape), 2.0, dim, eps)).sum(dim)

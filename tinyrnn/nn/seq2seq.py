@@ -11,6 +11,7 @@ the attention, or the loss.
 """
 from typing import NamedTuple
 
+from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.generator import default_generator
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_join import cat, stack
@@ -195,6 +196,9 @@ class Seq2Seq(Module):
 
     def loss(self, source, target, source_lengths=None, teacher_forcing_ratio=1.0, label_smoothing=0.0):
         """The mean cross-entropy of the tokens of target (B, T + 1) after its first, padding left out."""
+        if target.ndim != 2 or len(target) != len(source) or target.shape[1] < 2:
+            raise ShapeError(f"Seq2Seq: expected a target of shape ({len(source)}, at least 2) beside the source "
+                             f"{source.shape}, not {target.shape}")
         logits = self(source, target[:, :-1], source_lengths, teacher_forcing_ratio)
         return cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=self.padding_idx,
                              label_smoothing=label_smoothing)

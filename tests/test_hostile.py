@@ -105,6 +105,14 @@ def test_recurrent_layers_want_tensors(wrong):
         nn.LSTM(4, 5)(tinyrnn.zeros(2, 3, 4), (state, wrong))
 
 
+@pytest.mark.parametrize("wrong", [None, (), 3, tinyrnn.ones(3)])
+def test_methods_are_not_for_other_objects(wrong):
+    node = type((tinyrnn.ones(1, requires_grad=True) * 2).grad_fn)
+    for method in (tinyrnn.Generator.random_, tinyrnn.Generator.get_state, node.name, node.operation):
+        with pytest.raises(TypeError, match="descriptor|requires"):
+            method(wrong)
+
+
 def test_a_number_has_no_dimension_to_repeat_along():
     for dim in (0, -1):
         with pytest.raises(IndexError, match="repeat_interleave: dim"):

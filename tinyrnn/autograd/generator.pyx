@@ -14,6 +14,7 @@ import os
 
 import numpy as np
 
+cimport cython
 from libc.string cimport memcpy
 from numpy cimport PyArray_DATA
 
@@ -77,6 +78,7 @@ def _check_weights(weights, num_samples, replacement):
 
 # ---- the generator ----
 
+@cython.binding(False)          # Generator.random_(3) must raise: a method bound by Cython takes anything for its self
 cdef class Generator:
     """A stream of random numbers (torch.Generator). A new one starts at PyTorch's default seed, 67280421310721."""
 

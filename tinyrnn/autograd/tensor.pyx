@@ -75,6 +75,7 @@ cdef class Version:
 @cython.freelist(256)
 @cython.trashcan(True)
 @cython.auto_pickle(False)
+@cython.binding(False)          # Node.name(3) must raise: a method bound by Cython takes anything for its self
 cdef class Node:
     """One recorded operation: its inputs, and how a gradient flows back through it."""
 

@@ -183,3 +183,14 @@ def test_writing_through_a_view_leaves_no_cycle():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_the_engines_own_doors_refuse_none():
+    from tinyrnn.autograd import engine
+
+    x = tinyrnn.zeros(2)
+    with pytest.raises(TypeError, match="before"):
+        engine.before(None)
+    for arguments in ((None, x, x), (x, None, x), (x, x, None)):
+        with pytest.raises(TypeError, match="overwrite"):
+            engine.overwrite(*arguments)

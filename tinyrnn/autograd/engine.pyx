@@ -167,6 +167,8 @@ cdef int touch(Tensor x) except -1:
 
 cpdef Tensor before(Tensor x):
     """x as it is now, for the operation that will change it: the same values, the same history, another object."""
+    if x is None:
+        raise TypeError("before: expected a tensor, not None")
     cdef Tensor old = wrap(x.array)
     touch(x)
     old.version, old.requires, old.node, old.inference = version_of(x), x.requires, x.node, x.inference
@@ -178,6 +180,8 @@ cpdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
 
     If the operation saved x's old values, they are copied out of the way first.
     """
+    if x is None or old is None or new is None:
+        raise TypeError("overwrite: expected three tensors, not None")
     if not same_shape(x.array, new.array):
         raise ShapeError(f"in-place: a result of shape {new.shape} does not fit into {x.shape}")
     if PyArray_TYPE(x.array) != PyArray_TYPE(new.array):

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from tinyrnn.autograd.tensor import Tensor, _Dims
 
-LIMIT: int
+LIMIT: float
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor: ...
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor: ...

@@ -4,6 +4,7 @@ import pytest
 import torch
 from nn_helpers import leaf
 
+import tinyrnn
 from tinyrnn import nn
 from tinyrnn.autograd.generator import Generator, default_generator, manual_seed
 from tinyrnn.nn import init
@@ -122,3 +123,17 @@ def test_layers_start_as_pytorchs(name, args, options, dtype):
             np.testing.assert_allclose(a.array, b.numpy(), rtol=1e-6, atol=1e-7)
         else:
             assert (a.array == b.numpy()).all(), key
+
+
+@pytest.mark.parametrize("shape, groups", [((4, 3, 5), 1), ((6, 2, 3, 4), 2), ((2, 5, 1, 2, 3), 1), ((6, 3, 3), 3)])
+def test_dirac(shape, groups):
+    ours = init.dirac_(tinyrnn.ones(shape), groups)
+    np.testing.assert_array_equal(ours.numpy(), torch.nn.init.dirac_(torch.ones(shape), groups).numpy())
+
+
+@pytest.mark.parametrize("shape, groups", [((4, 3), 1), ((4, 3, 1, 1, 1, 1), 1), ((5, 3, 3), 2)])
+def test_dirac_checks_its_shape(shape, groups):
+    with pytest.raises(ValueError):
+        torch.nn.init.dirac_(torch.ones(shape), groups)
+    with pytest.raises(ValueError):
+        init.dirac_(tinyrnn.ones(shape), groups)

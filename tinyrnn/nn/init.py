@@ -68,6 +68,18 @@ def eye_(tensor):
     return fill(tensor, np.eye(*tensor.shape))
 
 
+def dirac_(tensor, groups=1):
+    """A convolution's weight (out, in, *kernel) that lets as many channels of each group through as it can."""
+    require(tensor.ndim in (3, 4, 5), "Only tensors with 3, 4, or 5 dimensions are supported")
+    require(tensor.shape[0] % groups == 0, "dim 0 must be divisible by groups")
+    out, centre = tensor.shape[0] // groups, tuple(n // 2 for n in tensor.shape[2:])
+    values = np.zeros(tensor.shape)
+    for group in range(groups):
+        for channel in range(min(out, tensor.shape[1])):
+            values[(group * out + channel, channel, *centre)] = 1
+    return fill(tensor, values)
+
+
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
     """U(a, b)."""
     return fill(tensor, draw(tensor, "uniform", a, b, generator))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import tinyrnn
 import tinyrnn.autograd.methods  # noqa: F401
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.graph import backward, grad
@@ -290,3 +291,15 @@ def test_a_diamond_is_visited_once():
         h = h + h                                   # 2^30 paths
     h.sum().backward()
     assert x.grad.item() == 2 ** 30 and count == [1]
+
+
+@pytest.mark.parametrize("flat", [
+    lambda t, x: t.div(x, 2.0, rounding_mode="floor"), lambda t, x: t.div(x, 2.0, rounding_mode="trunc"),
+    lambda t, x: (x * 1).zero_(), lambda t, x: (x * 1).fill_(3.0), lambda t, x: (x * 1).copy_(t.ones(2)),
+    lambda t, x: x.floor(), lambda t, x: x[:0].prod(),
+])
+def test_what_does_not_change_has_a_gradient_of_zeros(flat):
+    for library in (tinyrnn, torch):
+        x = library.tensor([1.5, -2.5], requires_grad=True)
+        flat(library, x).sum().backward()
+        assert x.grad.tolist() == [0.0, 0.0]

@@ -6,7 +6,7 @@ Gradients of broadcast operands need no care here: the backward pass sums them.
 """
 from numpy cimport NPY_BOOL, NPY_FLOAT, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary
+from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.tensor cimport Tensor, refresh, wrap
 from tinyrnn.kernels.pointwise cimport (
@@ -88,6 +88,11 @@ cdef object kind(str name, object a):
 cdef ndarray real(Tensor x):
     """The values as floats: integers and truth values become float32."""
     return x.array if is_real(x.array) else x.array.astype(FLOAT32)
+
+
+cdef Tensor zeros_of(Tensor dy):
+    """The gradient of what does not change: not dy * 0, which is NaN where dy is not finite."""
+    return wrap(np.zeros(shape_of(dy.array), dy.array.dtype))
 
 
 cdef Tensor times(Tensor dy, Tensor factor):
@@ -184,7 +189,7 @@ def floor_divide(input, other):
         raise ZeroDivisionError("floor_divide: integer division by zero")
 
     def backward(y, dy):
-        return None, None
+        return zeros_of(dy), zeros_of(dy)
     return record(compute("floor_divide", &floor_divide_loops, "floor_divide", a, b), (a, b), backward, ())
 
 

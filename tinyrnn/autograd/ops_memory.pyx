@@ -104,9 +104,10 @@ def copy_(Tensor self not None, src):
     cdef object kind = value.array.dtype
     value = fitted("copy_", value, shape_of(self.array))
     old = before(self)
+    wanted = old.requires
 
     def backward(y, dy):
-        return None, cast(dy, kind)
+        return wrap(np.zeros(shape_of(dy.array), dy.array.dtype)) if wanted else None, cast(dy, kind)
     rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
     assign("copy_", self.array, value.array)
     return self
@@ -124,7 +125,7 @@ def zero_(Tensor self not None):
     cdef Tensor old = before(self)
 
     def backward(y, dy):
-        return None
+        return wrap(np.zeros(shape_of(dy.array), dy.array.dtype))
     rebase(self, record(self.array, (old,), backward, ()))
     self.array.fill(0)
     return self

@@ -132,11 +132,11 @@ def prod(Tensor input not None, dim=None, keepdim=False, *, dtype=None):
     x = by_rows("prod", input.array, d, keepdim, &rows)
     if not is_real(x):
         return wrap(fold_whole(np.multiply, x, &rows))
-    kept, n = kept_shape(&rows), rows.n
+    kept, n, shape = kept_shape(&rows), rows.n, input.shape
 
     def backward(y, dy):
         if n == 0:
-            return None
+            return wrap(np.zeros(shape, dy.dtype))
         last = place(dy.reshape(kept), np.full(kept, n - 1), d, n)
         return later(cumprod(input, d), d, 1, False) * recur(last, input, d, True)
     return record(fold(&prod_loops, x, None, &rows), (input,), backward, (input,))

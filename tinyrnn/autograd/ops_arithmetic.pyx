@@ -174,12 +174,17 @@ def div(input, other, *, rounding_mode=None):
 
 def _rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):
     """a / b rounded down ("floor") or toward zero ("trunc"), in the dtype of a and b. Its gradient is zero."""
+    cdef Tensor x, z
     if rounding_mode == "floor":
         return floor_divide(a, b)
     if rounding_mode != "trunc":
         raise ValueError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}')
-    sign = 1 - 2 * bitwise_xor(lt(a, 0), lt(b, 0)).to(a.dtype)
-    return mul(floor_divide(abs(a), abs(b)), sign)
+    x, z = wrap(a.array), wrap(b.array)
+    sign = 1 - 2 * bitwise_xor(lt(x, 0), lt(z, 0)).to(a.dtype)
+
+    def backward(y, dy):
+        return zeros_of(dy), zeros_of(dy)
+    return record(mul(floor_divide(abs(x), abs(z)), sign), (a, b), backward, ())
 
 
 def floor_divide(input, other):

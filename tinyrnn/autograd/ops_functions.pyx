@@ -8,7 +8,7 @@ from numpy cimport import_array
 
 from tinyrnn.autograd.arrays cimport is_real, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
-from tinyrnn.autograd.ops_arithmetic cimport compute, operand, real
+from tinyrnn.autograd.ops_arithmetic cimport compute, operand, real, zeros_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.pointwise cimport (
     ceil_loops, cos_loops, erf_loops, exp_loops, expm1_loops, floor_loops, fmod_loops, frac_loops, log10_loops,
@@ -126,7 +126,7 @@ def erf(Tensor input not None):
 cdef Tensor step(str name, const unary_loops* loops, Tensor input):
     """A function that is flat between its jumps. Whole numbers are their own floor, ceil, round and trunc."""
     def backward(y, dy):
-        return wrap(np.zeros(dy.shape, dy.dtype))
+        return zeros_of(dy)
     backward.__qualname__ = name
     return record(map_unary(loops, input.array) if is_real(input.array) else input.array.copy(), (input,), backward, ())
 

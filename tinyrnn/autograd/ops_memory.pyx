@@ -7,6 +7,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport is_real, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record
 from tinyrnn.autograd.ops_shape cimport axis_of
+from tinyrnn.autograd.ops_arithmetic cimport zeros_of
 from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
 
 import numpy as np
@@ -107,7 +108,7 @@ def copy_(Tensor self not None, src):
     wanted = old.requires
 
     def backward(y, dy):
-        return wrap(np.zeros(shape_of(dy.array), dy.array.dtype)) if wanted else None, cast(dy, kind)
+        return zeros_of(dy) if wanted else None, cast(dy, kind)
     rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
     assign("copy_", self.array, value.array)
     return self
@@ -125,7 +126,7 @@ def zero_(Tensor self not None):
     cdef Tensor old = before(self)
 
     def backward(y, dy):
-        return wrap(np.zeros(shape_of(dy.array), dy.array.dtype))
+        return zeros_of(dy)
     rebase(self, record(self.array, (old,), backward, ()))
     self.array.fill(0)
     return self

@@ -10,21 +10,13 @@ import pytest
 
 import tinyrnn.autograd.methods  # noqa: F401
 from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import swap_mode
+from tinyrnn.autograd.grad_mode import no_grad
 
 
 def leaf(values, dtype=np.float64):
     x = record(np.array(values, dtype), (), None)
     x.requires_grad = True
     return x
-
-
-class no_grad:
-    def __enter__(self):
-        self.mode = swap_mode(0)
-
-    def __exit__(self, *exception):
-        swap_mode(self.mode)
 
 
 def train_step(w, x):

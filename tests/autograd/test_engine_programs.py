@@ -7,7 +7,8 @@ import torch
 
 import tinyrnn.autograd.methods  # noqa: F401
 from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.tensor import Tensor, swap_mode
+from tinyrnn.autograd.grad_mode import no_grad
+from tinyrnn.autograd.tensor import Tensor
 
 torch.set_num_threads(1)
 
@@ -16,14 +17,6 @@ def leaf(values, dtype=np.float64):
     x = record(np.array(values, dtype), (), None)
     x.requires_grad = True
     return x
-
-
-class no_grad:
-    def __enter__(self):
-        self.mode = swap_mode(0)
-
-    def __exit__(self, *exception):
-        swap_mode(self.mode)
 
 
 VIEWS = {

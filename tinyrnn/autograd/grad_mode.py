@@ -16,6 +16,8 @@ RECORDING, INFERENCE = 1, 2
 class Guard:
     """Sets the mode on entry and puts the one before back on exit. Subclasses say which mode, in ``mode``."""
 
+    swap = staticmethod(swap_mode)                  # sets a mode and returns the one before
+
     def __init__(self):
         self.before = defaultdict(list)             # thread -> modes to return to
 
@@ -27,11 +29,11 @@ class Guard:
         return type(self)()
 
     def __enter__(self):
-        self.before[get_ident()].append(swap_mode(self.mode()))
+        self.before[get_ident()].append(self.swap(self.mode()))
 
     def __exit__(self, *exception):
         modes = self.before[get_ident()]
-        swap_mode(modes.pop())
+        self.swap(modes.pop())
         if not modes:
             del self.before[get_ident()]
 

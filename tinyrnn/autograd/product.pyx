@@ -57,24 +57,16 @@ cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y
     """y = a b for the matrices that begin at these places; the last two dimensions give shapes and steps."""
     cdef int i = PyArray_NDIM(a) - 2, j = PyArray_NDIM(b) - 2, k = PyArray_NDIM(y) - 2, failed
     cdef npy_intp size = PyArray_ITEMSIZE(a)
-    cdef bint is_float = PyArray_TYPE(a) == NPY_FLOAT
+    cdef bint single = PyArray_TYPE(a) == NPY_FLOAT
     cdef npy_intp M = PyArray_DIMS(a)[i], K = PyArray_DIMS(a)[i + 1], N = PyArray_DIMS(b)[j + 1]
     cdef npy_intp a_row = PyArray_STRIDES(a)[i] // size, a_col = PyArray_STRIDES(a)[i + 1] // size
     cdef npy_intp b_row = PyArray_STRIDES(b)[j] // size, b_col = PyArray_STRIDES(b)[j + 1] // size
-    cdef npy_intp y_row = PyArray_STRIDES(y)[k] // size, y_col = PyArray_STRIDES(y)[k + 1] // size
+    cdef npy_intp y_row = PyArray_STRIDES(y)[k] // size
     if M * N * K < SMALL:
-        failed = chosen(is_float, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, y_col)
+        failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, False)
     else:
         with nogil:
-            failed = chosen(is_float, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, y_col)
+            failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, False)
     if failed:
         raise MemoryError(f"matmul: no memory for the product of {shape_of(a)} and {shape_of(b)}")
     return 0
-
-
-cdef int chosen(
-        bint is_float, npy_intp M, npy_intp N, npy_intp K, const char* a, npy_intp a_row, npy_intp a_col, const char* b,
-        npy_intp b_row, npy_intp b_col, char* y, npy_intp y_row, npy_intp y_col) noexcept nogil:
-    if is_float:
-        return gemm(M, N, K, <float*> a, a_row, a_col, <float*> b, b_row, b_col, <float*> y, y_row, y_col)
-    return gemm(M, N, K, <double*> a, a_row, a_col, <double*> b, b_row, b_col, <double*> y, y_row, y_col)

@@ -1,89 +1,169 @@
-/* The matrix product C = A B out of tiles: A (M x K), B (K x N), C (M x N), each with any steps.
+/* Matrix products C = A B, or C += A B, out of tiles: A (M x K), B (K x N), C (M x N).
  *
- * Element (i, j) of A is a[i * a_row + j * a_col], and so on; C overlaps neither A nor B. The smaller of the two sides is
- * packed, in one pass, and the other is read where it is: as C^T = B^T A^T has the same elements, the roles can be
- * swapped. The bits of an element depend on its row of A and its column of B alone (see tile.h).
+ * Element (i, k) of A is a[i * a_row + k * a_col], and so on. C overlaps neither A nor B. The bits of an element depend
+ * on its row of A and its column of B alone (see tile.h): K is cut into blocks, but a chain goes on where it stopped.
  *
- * `packed` is work space: gemm_space(M, N, K) elements, aligned to 64 bytes. A product can be made piece by piece: after
- * gemm_pack, any panels from `first` up to `last` can be multiplied at the same time.
+ *   pack_panels   B into panels, once;  packed: pack_space(N, K) elements, aligned to 64 bytes
+ *   multiply      A by the packed B, any rows of A, as often as wanted, from several threads at once
  */
 #ifndef TINYRNN_GEMM_H
 #define TINYRNN_GEMM_H
 #include "tile.h"
 
-/* Rows of A that stay in the second-level cache while all panels pass by, for K = 1024 floats. */
-#define GEMM_CHUNK (8 * TILE_ROWS)
+/* A block of A and a panel as deep stay in the first two caches while they are multiplied. */
+#define GEMM_DEPTH(T) ((ptrdiff_t)(1024 / sizeof(T)))
+#define GEMM_ROWS 96
 
-#define GEMM(T, S)                                                                                                  \
-    typedef struct {                                                                                                \
-        ptrdiff_t M, N, K, a_row, a_col, b_row, b_col, c_row, c_col;                                                \
-        const T *a, *b;                                                                                             \
-        T *c, *packed;                                                                                              \
-    } gemm_##S;                                                                                                     \
-                                                                                                                    \
-    static ptrdiff_t gemm_panels_##S(ptrdiff_t n) { return (n + PANEL(T) - 1) / PANEL(T); }                         \
-                                                                                                                    \
-    static ptrdiff_t gemm_space_##S(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K) {                                        \
-        return gemm_panels_##S(M < N ? M : N) * PANEL(T) * K;                                                       \
-    }                                                                                                               \
-                                                                                                                    \
-    /* The same product with the wider side on the left, where it need not be packed. */                            \
-    static gemm_##S gemm_turned_##S(gemm_##S g) {                                                                   \
-        if (g.M >= g.N) return g;                                                                                   \
-        gemm_##S t = {g.N, g.M, g.K, g.b_col, g.b_row, g.a_col, g.a_row, g.c_col, g.c_row, g.b, g.a, g.c, g.packed};\
-        return t;                                                                                                   \
-    }                                                                                                               \
-                                                                                                                    \
-    /* B into panels, the last one filled up with zeros. Squares of 16 keep reads and writes in the cache. */       \
-    static void gemm_pack_##S(const gemm_##S *g, ptrdiff_t first, ptrdiff_t last) {                                 \
-        for (ptrdiff_t p = first; p < last; p++) {                                                                  \
-            const ptrdiff_t n = g->N - p * PANEL(T) < PANEL(T) ? g->N - p * PANEL(T) : PANEL(T);                    \
-            const T *b = g->b + p * PANEL(T) * g->b_col;                                                            \
-            T *out = g->packed + p * PANEL(T) * g->K;                                                               \
-            for (ptrdiff_t k0 = 0; k0 < g->K; k0 += 16) {                                                           \
-                const ptrdiff_t k1 = k0 + 16 < g->K ? k0 + 16 : g->K;                                               \
-                if (g->b_col == 1)                                                                                  \
-                    for (ptrdiff_t k = k0; k < k1; k++)                                                             \
-                        for (ptrdiff_t j = 0; j < n; j++) out[k * PANEL(T) + j] = b[k * g->b_row + j];              \
-                else                                                                                                \
-                    for (ptrdiff_t j = 0; j < n; j++)                                                               \
-                        for (ptrdiff_t k = k0; k < k1; k++)                                                         \
-                            out[k * PANEL(T) + j] = b[k * g->b_row + j * g->b_col];                                 \
-                for (ptrdiff_t k = k0; k < k1; k++)                                                                 \
-                    for (ptrdiff_t j = n; j < PANEL(T); j++) out[k * PANEL(T) + j] = 0;                             \
-            }                                                                                                       \
-        }                                                                                                           \
-    }                                                                                                               \
-                                                                                                                    \
-    /* The rows from `first` up to `last` of C. */                                                                  \
-    static void gemm_rows_##S(const gemm_##S *g, ptrdiff_t first, ptrdiff_t last) {                                 \
-        T tile[TILE_ROWS * 2 * TILE_BYTES / sizeof(T)] GEMM_ALIGNED;                                                \
-        for (ptrdiff_t m0 = first; m0 < last; m0 += GEMM_CHUNK) {                                                   \
-            const ptrdiff_t m1 = m0 + GEMM_CHUNK < last ? m0 + GEMM_CHUNK : last;                                   \
-            for (ptrdiff_t j = 0; j < g->N; j += PANEL(T)) {                                                        \
-                const ptrdiff_t n = g->N - j < PANEL(T) ? g->N - j : PANEL(T);                                      \
-                for (ptrdiff_t i = m0; i < m1; i += TILE_ROWS) {                                                    \
-                    const int rows = (int)(m1 - i < TILE_ROWS ? m1 - i : TILE_ROWS);                                \
-                    T *c = g->c + i * g->c_row + j * g->c_col;                                                      \
-                    tile_##S(rows, g->K, g->a + i * g->a_row, g->a_row, g->a_col, g->packed + j * g->K, tile);      \
-                    if (g->c_col == 1)                                                                              \
-                        for (int r = 0; r < rows; r++)                                                              \
-                            for (ptrdiff_t l = 0; l < n; l++) c[r * g->c_row + l] = tile[r * PANEL(T) + l];         \
-                    else                                                                                            \
-                        for (ptrdiff_t l = 0; l < n; l++)                                                           \
-                            for (int r = 0; r < rows; r++) c[r * g->c_row + l * g->c_col] = tile[r * PANEL(T) + l]; \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
-    }
+/* Rows so many bytes apart fall on the same few lines of the first cache. */
+#define GEMM_COLLIDES 2048
 
-#if defined(__GNUC__)
-#define GEMM_ALIGNED __attribute__((aligned(64)))
-#else
-#define GEMM_ALIGNED
+#if defined(__clang__)
+#define GEMM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#elif defined(__GNUC__)
+#define GEMM_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (OF(gemm_index)){i, j, k, l})
+typedef int gemm_index_f32 __attribute__((vector_size(16)));
+typedef long long gemm_index_f64 __attribute__((vector_size(32)));
 #endif
 
-GEMM(float, f32)
-GEMM(double, f64)
+/* The three for one type, which the door (gemm.pyx) takes as its first argument. */
+typedef struct {
+    ptrdiff_t size, panel;                              /* bytes of an element, elements of a panel */
+    ptrdiff_t (*space)(ptrdiff_t N, ptrdiff_t K);
+    void (*pack)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdiff_t K, const void *b, ptrdiff_t b_row,
+                 ptrdiff_t b_col, void *packed);
+    void (*multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                     const void *packed, void *c, ptrdiff_t c_row, ptrdiff_t c_col, int add);
+} products;
+
+#define KERNEL "gemm.h"
+#include "real.h"
+
+#else
+
+static ptrdiff_t OF(pack_space)(ptrdiff_t N, ptrdiff_t K) { return (N + OF(PANEL) - 1) / OF(PANEL) * OF(PANEL) * K; }
+
+/* out[k * step + j] = in[j * in_row + k] for n rows and K columns: a transpose, four by four. */
+static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const T *in, ptrdiff_t in_row, T *out, ptrdiff_t step)
+{
+    ptrdiff_t j = 0;
+#ifdef GEMM_SHUFFLE
+    typedef T Q __attribute__((vector_size(4 * sizeof(T))));
+    for (; j + 4 <= n; j += 4) {
+        const T *row = in + j * in_row;
+        ptrdiff_t k = 0;
+        for (; k + 4 <= K; k += 4) {
+            Q r0, r1, r2, r3;
+            memcpy(&r0, row + k, sizeof(Q));
+            memcpy(&r1, row + k + in_row, sizeof(Q));
+            memcpy(&r2, row + k + 2 * in_row, sizeof(Q));
+            memcpy(&r3, row + k + 3 * in_row, sizeof(Q));
+            const Q low01 = GEMM_SHUFFLE(r0, r1, 0, 4, 1, 5), high01 = GEMM_SHUFFLE(r0, r1, 2, 6, 3, 7);
+            const Q low23 = GEMM_SHUFFLE(r2, r3, 0, 4, 1, 5), high23 = GEMM_SHUFFLE(r2, r3, 2, 6, 3, 7);
+            const Q columns[4] = {GEMM_SHUFFLE(low01, low23, 0, 1, 4, 5), GEMM_SHUFFLE(low01, low23, 2, 3, 6, 7),
+                                  GEMM_SHUFFLE(high01, high23, 0, 1, 4, 5), GEMM_SHUFFLE(high01, high23, 2, 3, 6, 7)};
+            for (int i = 0; i < 4; i++) memcpy(out + (k + i) * step + j, &columns[i], sizeof(Q));
+        }
+        for (; k < K; k++)
+            for (int i = 0; i < 4; i++) out[k * step + j + i] = row[k + i * in_row];
+    }
+#endif
+    for (; j < n; j++)
+        for (ptrdiff_t k = 0; k < K; k++) out[k * step + j] = in[j * in_row + k];
+}
+
+/* n vectors of K elements, j_step apart, as K rows of n elements side by side, `step` apart; the rest of them zero. */
+static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const T *in, ptrdiff_t j_step, ptrdiff_t k_step, T *out,
+                           ptrdiff_t step)
+{
+    if (k_step == 1)
+        for (ptrdiff_t k = 0; k < K; k += 64)           /* so that what is written stays in the cache */
+            OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * step, step);
+    else if (j_step == 1 && n == OF(PANEL))
+        for (ptrdiff_t k = 0; k < K; k++) memcpy(out + k * step, in + k * k_step, OF(PANEL) * sizeof(T));
+    else
+        for (ptrdiff_t k = 0; k < K; k++)
+            for (ptrdiff_t j = 0; j < n; j++) out[k * step + j] = in[j * j_step + k * k_step];
+    for (ptrdiff_t k = 0; n < step && k < K; k++)
+        for (ptrdiff_t j = n; j < step; j++) out[k * step + j] = 0;
+}
+
+/* The panels from `first` up to `last` of B. */
+static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdiff_t K, const void *vb, ptrdiff_t b_row,
+                            ptrdiff_t b_col, void *vpacked)
+{
+    const T *b = vb;
+    T *packed = vpacked;
+    for (ptrdiff_t p = first; p < last; p++) {
+        const ptrdiff_t j = p * OF(PANEL), n = N - j < OF(PANEL) ? N - j : OF(PANEL);
+        OF(interleave)(n, K, b + j * b_col, b_col, b_row, packed + j * K, OF(PANEL));
+    }
+}
+
+/* `rows` rows of A, of equal height as nearly as can be, times some panels; all of them K deep. */
+static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                               ptrdiff_t a_tile, const T *b, ptrdiff_t panel, T *c, ptrdiff_t c_row, ptrdiff_t c_col,
+                               int add)
+{
+    T edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(T)] TILE_ALIGNED;
+    const ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int wide = TILE_PANELS((rows + tiles - 1) / tiles);
+    int panels;
+    for (ptrdiff_t j = 0; j < N; j += panels * OF(PANEL), b += panels * panel) {
+        const ptrdiff_t left = (N - j + OF(PANEL) - 1) / OF(PANEL);
+        panels = left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
+        const ptrdiff_t width = panels * OF(PANEL), n = N - j < width ? N - j : width;
+        for (ptrdiff_t t = 0; t < tiles; t++) {
+            const ptrdiff_t i0 = rows * t / tiles;
+            const int height = (int)(rows * (t + 1) / tiles - i0);
+            const T *at = a_tile ? a + t * a_tile : a + i0 * a_row;
+            T *to = c + i0 * c_row + j * c_col;
+            if (n == width && c_col == 1) {
+                const T *next = t + 1 < tiles ? to + height * c_row : c + j + width;
+                OF(tile)(height, panels, K, at, a_row, a_col, b, panel, to, c_row, add, next);
+                continue;
+            }
+            for (int i = 0; add && i < height; i++)
+                for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
+            OF(tile)(height, panels, K, at, a_row, a_col, b, panel, edge, width, add, edge);
+            if (c_row == 1 && c_col != 1)
+                OF(transpose)(height, n, edge, width, to, c_col);
+            else
+                for (int i = 0; i < height; i++)
+                    for (ptrdiff_t l = 0; l < n; l++) to[i * c_row + l * c_col] = edge[i * width + l];
+        }
+    }
+}
+
+/* C (+)= A B for a packed B. A block of A that would be read with long steps, or collide, is copied first. */
+static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, ptrdiff_t a_row, ptrdiff_t a_col,
+                         const void *vpacked, void *vc, ptrdiff_t c_row, ptrdiff_t c_col, int add)
+{
+    const T *a = va, *packed = vpacked;
+    T *c = vc;
+    T copy[GEMM_ROWS * 1024 / sizeof(T)] TILE_ALIGNED;
+    const int copies = N > 2 * OF(PANEL) && M > 1
+                       && (a_col != 1 || a_row * sizeof(T) % GEMM_COLLIDES == 0) && K > 16;
+    if (K == 0 && !add)
+        for (ptrdiff_t i = 0; i < M; i++)
+            for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
+    for (ptrdiff_t k = 0; k < K; k += GEMM_DEPTH(T)) {
+        const ptrdiff_t depth = K - k < GEMM_DEPTH(T) ? K - k : GEMM_DEPTH(T);
+        for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
+            const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+            const T *block = a + m * a_row + k * a_col;
+            if (copies)
+                for (ptrdiff_t t = 0; t < tiles; t++) {
+                    const ptrdiff_t i0 = rows * t / tiles, height = rows * (t + 1) / tiles - i0;
+                    OF(interleave)(height, depth, block + i0 * a_row, a_row, a_col, copy + t * TILE_ROWS * depth,
+                                   TILE_ROWS);
+                }
+            OF(multiply_block)(rows, N, depth, copies ? copy : block, copies ? 1 : a_row, copies ? TILE_ROWS : a_col,
+                               copies ? TILE_ROWS * depth : 0, packed + k * OF(PANEL), K * OF(PANEL),
+                               c + m * c_row, c_row, c_col, add || k > 0);
+        }
+    }
+}
+
+static const products OF(products) = {sizeof(T), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply)};
 
 #endif

@@ -1,23 +1,28 @@
 /* One tile of a matrix product, kept in registers.
  *
- *   C (rows x PANEL) = A (rows x K) B (K x PANEL)
+ *   C (rows x width) = A (rows x K) B (K x width),   or C += A B
  *
- * Every element of C is one chain of fused multiply-adds, c = fma(a[k], b[k], c), from c = 0 with k going up. So neither
- * how a product is cut into tiles nor how many rows it has changes a bit of it. (Without a fused instruction, which only
- * x86-64 processors from before 2013 lack, it is a chain of multiplications and additions.)
+ * Every element of C is one chain of fused multiply-adds, c = fma(a[k], b[k], c), with k going up, from c = 0 or from
+ * what C holds. So neither how a product is cut into tiles nor how many rows it has changes a bit of it. (Without a
+ * fused instruction, which only x86-64 processors from before 2013 lack, it is a chain of multiplications and additions.)
  *
- * B comes packed: K rows of PANEL elements side by side, aligned to the width of a vector.
- * A is read in place, with any steps: element (i, k) is a[i * row + k * col].
+ * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
+ * b    packed: panels of K rows of PANEL elements side by side, aligned to the width of a vector, `panel` elements apart
+ * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
+ * next where the tile after this one will be in C: fetched into the cache meanwhile (16 % at 1600 x 128 x 768)
  */
 #ifndef TINYRNN_TILE_H
 #define TINYRNN_TILE_H
 #include <stddef.h>
+#include <string.h>
 
-/* A tile takes most of the vector registers: 12 x 2 of 32, 6 x 2 of 16, or 4 x 2 of whatever there is. */
+/* A tile of TILE_ROWS rows takes most of the vector registers: 12 x 2 of 32, 6 x 2 of 16, 4 x 2 of whatever there is.
+ * With fewer rows it is TILE_PANELS(rows) panels wide, or the chains would wait for themselves. */
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define TILE_ROWS 12
 #define TILE_BYTES 64
+#define TILE_PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
 typedef __m512 tile_vec_f32;
 typedef __m512d tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) _mm512_fmadd_ps(_mm512_set1_ps(x), b, c)
@@ -26,14 +31,16 @@ typedef __m512d tile_vec_f64;
 #include <immintrin.h>
 #define TILE_ROWS 6
 #define TILE_BYTES 32
+#define TILE_PANELS(rows) ((rows) <= 1 ? 4 : (rows) <= 3 ? 2 : 1)
 typedef __m256 tile_vec_f32;
 typedef __m256d tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) _mm256_fmadd_ps(_mm256_set1_ps(x), b, c)
 #define TILE_FMA_f64(x, b, c) _mm256_fmadd_pd(_mm256_set1_pd(x), b, c)
 #elif defined(__aarch64__) && defined(__GNUC__)
 #include <arm_neon.h>
-#define TILE_ROWS 8
+#define TILE_ROWS 12
 #define TILE_BYTES 16
+#define TILE_PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
 typedef float32x4_t tile_vec_f32;
 typedef float64x2_t tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) vfmaq_n_f32(c, b, x)
@@ -41,13 +48,15 @@ typedef float64x2_t tile_vec_f64;
 #elif defined(__GNUC__)
 #define TILE_ROWS 4
 #define TILE_BYTES 16
+#define TILE_PANELS(rows) ((rows) <= 1 ? 4 : (rows) <= 2 ? 2 : 1)
 typedef float tile_vec_f32 __attribute__((vector_size(16)));
 typedef double tile_vec_f64 __attribute__((vector_size(16)));
 #define TILE_FMA_f32(x, b, c) ((c) + (x) * (b))
 #define TILE_FMA_f64(x, b, c) ((c) + (x) * (b))
-#else                                   /* plain C: one element is a vector */
+#else                                   /* plain C: a double or two floats are a vector */
 #define TILE_ROWS 4
 #define TILE_BYTES 8
+#define TILE_PANELS(rows) 1
 typedef double tile_vec_f64;
 typedef struct { float lane[2]; } tile_vec_f32;
 static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
@@ -61,55 +70,72 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 
 #if defined(__GNUC__)
 #define TILE_INLINE static inline __attribute__((always_inline))
+#define TILE_ALIGNED __attribute__((aligned(64)))
+#define TILE_PREFETCH(p) __builtin_prefetch(p, 1)
 #else
 #define TILE_INLINE static __forceinline
+#define TILE_ALIGNED __declspec(align(64))
+#define TILE_PREFETCH(p) (void)(p)
 #endif
 
 /* Elements in a panel: two vectors. */
-#define PANEL(T) ((ptrdiff_t)(2 * TILE_BYTES / sizeof(T)))
+#define PANEL_f32 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(float)))
+#define PANEL_f64 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(double)))
 
-/* `rows` is a constant where this is called, so that `sum` is registers and the loops over it are gone. */
-#define TILE(T, SUFFIX)                                                                                             \
-    TILE_INLINE void tile_rows_##SUFFIX(const int rows, ptrdiff_t K, const T *a, ptrdiff_t row, ptrdiff_t col,      \
-                                        const T *b, T *out) {                                                       \
-        typedef tile_vec_##SUFFIX V;                                                                                \
-        V sum[TILE_ROWS][2] = {0};                                                                                  \
-        for (ptrdiff_t k = 0; k < K; k++) {                                                                         \
-            const V b0 = ((const V *)b)[2 * k], b1 = ((const V *)b)[2 * k + 1];                                     \
-            for (int i = 0; i < rows; i++) {                                                                        \
-                const T x = a[i * row + k * col];                                                                   \
-                sum[i][0] = TILE_FMA_##SUFFIX(x, b0, sum[i][0]);                                                    \
-                sum[i][1] = TILE_FMA_##SUFFIX(x, b1, sum[i][1]);                                                    \
-            }                                                                                                       \
-        }                                                                                                           \
-        for (int i = 0; i < rows; i++) {                                                                            \
-            ((V *)out)[2 * i] = sum[i][0];                                                                          \
-            ((V *)out)[2 * i + 1] = sum[i][1];                                                                      \
-        }                                                                                                           \
-    }                                                                                                               \
-    static void tile_##SUFFIX(int rows, ptrdiff_t K, const T *a, ptrdiff_t row, ptrdiff_t col, const T *b, T *out) {\
-        switch (rows) {                                                                                             \
-        case 1: tile_rows_##SUFFIX(1, K, a, row, col, b, out); return;                                              \
-        case 2: tile_rows_##SUFFIX(2, K, a, row, col, b, out); return;                                              \
-        case 3: tile_rows_##SUFFIX(3, K, a, row, col, b, out); return;                                              \
-        case 4: tile_rows_##SUFFIX(4, K, a, row, col, b, out); return;                                              \
-        TILE_MORE_CASES(SUFFIX)                                                                                     \
-        }                                                                                                           \
-    }
+#define KERNEL "tile.h"
+#include "real.h"
 
-#define TILE_CASE(N, SUFFIX) case N: tile_rows_##SUFFIX(N, K, a, row, col, b, out); return;
-#if TILE_ROWS == 12
-#define TILE_MORE_CASES(S) TILE_CASE(5, S) TILE_CASE(6, S) TILE_CASE(7, S) TILE_CASE(8, S) TILE_CASE(9, S)          \
-    TILE_CASE(10, S) TILE_CASE(11, S) TILE_CASE(12, S)
-#elif TILE_ROWS == 8
-#define TILE_MORE_CASES(S) TILE_CASE(5, S) TILE_CASE(6, S) TILE_CASE(7, S) TILE_CASE(8, S)
-#elif TILE_ROWS == 6
-#define TILE_MORE_CASES(S) TILE_CASE(5, S) TILE_CASE(6, S)
 #else
-#define TILE_MORE_CASES(S)
-#endif
 
-TILE(float, f32)
-TILE(double, f64)
+/* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
+TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                             const T *b, ptrdiff_t panel, T *c, ptrdiff_t c_row, int add, const T *next)
+{
+    typedef OF(tile_vec) V;
+    V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < 2 * panels; j++) {
+            if (add) memcpy(&sum[i][j], c + i * c_row + j * (OF(PANEL) / 2), sizeof(V));
+            else memset(&sum[i][j], 0, sizeof(V));
+        }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < 2 * panels; j++) TILE_PREFETCH(next + i * c_row + j * (OF(PANEL) / 2));
+    for (ptrdiff_t k = 0; k < K; k++) {
+        V bk[8];
+        for (int j = 0; j < 2 * panels; j++) bk[j] = ((const V *)(b + j / 2 * panel))[2 * k + j % 2];
+        for (int i = 0; i < rows; i++) {
+            const T x = a[i * a_row + k * a_col];
+            for (int j = 0; j < 2 * panels; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < 2 * panels; j++) memcpy(c + i * c_row + j * (OF(PANEL) / 2), &sum[i][j], sizeof(V));
+}
+
+#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, c, c_row, add, next)
+#define TILE_CASE(R)                                                                                                \
+    case R:                                                                                                         \
+        if (TILE_PANELS(R) >= 4 && panels == 4) TILE_OF(R, TILE_PANELS(R) >= 4 ? 4 : 1);                            \
+        else if (TILE_PANELS(R) >= 2 && panels == 2) TILE_OF(R, TILE_PANELS(R) >= 2 ? 2 : 1);                       \
+        else TILE_OF(R, 1);                                                                                         \
+        return;
+
+/* panels: 1, or any power of two up to TILE_PANELS(rows). */
+static void OF(tile)(int rows, int panels, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col, const T *b,
+                     ptrdiff_t panel, T *c, ptrdiff_t c_row, int add, const T *next)
+{
+    switch (rows) {
+    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)
+#if TILE_ROWS >= 6
+    TILE_CASE(5) TILE_CASE(6)
+#endif
+#if TILE_ROWS >= 12
+    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+#endif
+    }
+}
+
+#undef TILE_OF
+#undef TILE_CASE
 
 #endif

@@ -74,8 +74,17 @@ def record_many(tuple outs not None, tuple parents not None, backward, tuple sav
 
     ``backward(y, dys)`` gets a dict with the gradients that arrived, by the number of the output. ``y`` is None: an
     output whose values backward reads is saved as it came, in ``outs``, and gets its history from ``output_of``.
+    As with ``record``, nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
-    cdef Tensor token = Tensor.__new__(Tensor)
+    cdef Tensor token = Tensor.__new__(Tensor), p
+    cdef bint wanted = False
+    if get_mode() == RECORDING:
+        for p in parents:
+            if p is not None:
+                refresh(p)
+                wanted = wanted or p.requires
+    if not wanted:
+        return tuple([record(out, (), None) for out in outs])
     token.requires = True
     token.node = new_node(token, parents, backward, saved)
     token.node.shape = None

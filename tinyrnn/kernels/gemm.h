@@ -11,7 +11,7 @@
 #include "tile.h"
 
 /* A block of A and a panel as deep stay in the first two caches while they are multiplied. */
-#define GEMM_DEPTH(T) ((ptrdiff_t)(1024 / sizeof(T)))
+#define GEMM_DEPTH ((ptrdiff_t)(1024 / sizeof(real)))
 #define GEMM_ROWS 96
 
 /* Rows so many bytes apart fall on the same few lines of the first cache. */
@@ -38,18 +38,18 @@ typedef struct {
 #define KERNEL "gemm.h"
 #include "real.h"
 
-#else
+#elif defined(real)
 
 static ptrdiff_t OF(pack_space)(ptrdiff_t N, ptrdiff_t K) { return (N + OF(PANEL) - 1) / OF(PANEL) * OF(PANEL) * K; }
 
 /* out[k * step + j] = in[j * in_row + k] for n rows and K columns: a transpose, four by four. */
-static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const T *in, ptrdiff_t in_row, T *out, ptrdiff_t step)
+static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t in_row, real *out, ptrdiff_t step)
 {
     ptrdiff_t j = 0;
 #ifdef GEMM_SHUFFLE
-    typedef T Q __attribute__((vector_size(4 * sizeof(T))));
+    typedef real Q __attribute__((vector_size(4 * sizeof(real))));
     for (; j + 4 <= n; j += 4) {
-        const T *row = in + j * in_row;
+        const real *row = in + j * in_row;
         ptrdiff_t k = 0;
         for (; k + 4 <= K; k += 4) {
             Q r0, r1, r2, r3;
@@ -71,28 +71,40 @@ static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const T *in, ptrdiff_t in_ro
         for (ptrdiff_t k = 0; k < K; k++) out[k * step + j] = in[j * in_row + k];
 }
 
-/* n vectors of K elements, j_step apart, as K rows of n elements side by side, `step` apart; the rest of them zero. */
-static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const T *in, ptrdiff_t j_step, ptrdiff_t k_step, T *out,
-                           ptrdiff_t step)
+/* out[k * width + j] = in[k * k_step + j] for a constant width: as many vectors as that is, and no call. */
+TILE_INLINE void OF(copy_rows)(const ptrdiff_t width, ptrdiff_t K, const real *in, ptrdiff_t k_step, real *out)
+{
+    for (ptrdiff_t k = 0; k < K; k++) {
+        real row[2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
+        for (ptrdiff_t j = 0; j < width; j++) row[j] = in[k * k_step + j];
+        for (ptrdiff_t j = 0; j < width; j++) out[k * width + j] = row[j];
+    }
+}
+
+/* n vectors of K elements, j_step apart, as K rows of n elements side by side, `width` apart; the rest of them zero. */
+static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j_step, ptrdiff_t k_step, real *out,
+                           ptrdiff_t width)
 {
     if (k_step == 1)
         for (ptrdiff_t k = 0; k < K; k += 64)           /* so that what is written stays in the cache */
-            OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * step, step);
-    else if (j_step == 1 && n == OF(PANEL))
-        for (ptrdiff_t k = 0; k < K; k++) memcpy(out + k * step, in + k * k_step, OF(PANEL) * sizeof(T));
+            OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * width, width);
+    else if (j_step == 1 && n == width && width == OF(PANEL))
+        OF(copy_rows)(OF(PANEL), K, in, k_step, out);
+    else if (j_step == 1 && n == width && width == TILE_ROWS)
+        OF(copy_rows)(TILE_ROWS, K, in, k_step, out);
     else
-        for (ptrdiff_t k = 0; k < K; k++)
-            for (ptrdiff_t j = 0; j < n; j++) out[k * step + j] = in[j * j_step + k * k_step];
-    for (ptrdiff_t k = 0; n < step && k < K; k++)
-        for (ptrdiff_t j = n; j < step; j++) out[k * step + j] = 0;
+        for (ptrdiff_t j = 0; j < n; j++)
+            for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = in[j * j_step + k * k_step];
+    for (ptrdiff_t j = n; j < width; j++)
+        for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = 0;
 }
 
 /* The panels from `first` up to `last` of B. */
 static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdiff_t K, const void *vb, ptrdiff_t b_row,
                             ptrdiff_t b_col, void *vpacked)
 {
-    const T *b = vb;
-    T *packed = vpacked;
+    const real *b = vb;
+    real *packed = vpacked;
     for (ptrdiff_t p = first; p < last; p++) {
         const ptrdiff_t j = p * OF(PANEL), n = N - j < OF(PANEL) ? N - j : OF(PANEL);
         OF(interleave)(n, K, b + j * b_col, b_col, b_row, packed + j * K, OF(PANEL));
@@ -100,11 +112,11 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
 }
 
 /* `rows` rows of A, of equal height as nearly as can be, times some panels; all of them K deep. */
-static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,
-                               ptrdiff_t a_tile, const T *b, ptrdiff_t panel, T *c, ptrdiff_t c_row, ptrdiff_t c_col,
+static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                               ptrdiff_t a_tile, const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, ptrdiff_t c_col,
                                int add)
 {
-    T edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(T)] TILE_ALIGNED;
+    real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
     const ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int wide = TILE_PANELS((rows + tiles - 1) / tiles);
     int panels;
@@ -115,10 +127,10 @@ static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const T
         for (ptrdiff_t t = 0; t < tiles; t++) {
             const ptrdiff_t i0 = rows * t / tiles;
             const int height = (int)(rows * (t + 1) / tiles - i0);
-            const T *at = a_tile ? a + t * a_tile : a + i0 * a_row;
-            T *to = c + i0 * c_row + j * c_col;
+            const real *at = a_tile ? a + t * a_tile : a + i0 * a_row;
+            real *to = c + i0 * c_row + j * c_col;
             if (n == width && c_col == 1) {
-                const T *next = t + 1 < tiles ? to + height * c_row : c + j + width;
+                const real *next = t + 1 < tiles ? to + height * c_row : c + j + width;
                 OF(tile)(height, panels, K, at, a_row, a_col, b, panel, to, c_row, add, next);
                 continue;
             }
@@ -138,19 +150,19 @@ static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const T
 static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, ptrdiff_t a_row, ptrdiff_t a_col,
                          const void *vpacked, void *vc, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    const T *a = va, *packed = vpacked;
-    T *c = vc;
-    T copy[GEMM_ROWS * 1024 / sizeof(T)] TILE_ALIGNED;
+    const real *a = va, *packed = vpacked;
+    real *c = vc;
+    real copy[GEMM_ROWS * 1024 / sizeof(real)] TILE_ALIGNED;
     const int copies = N > 2 * OF(PANEL) && M > 1
-                       && (a_col != 1 || a_row * sizeof(T) % GEMM_COLLIDES == 0) && K > 16;
+                       && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
     if (K == 0 && !add)
         for (ptrdiff_t i = 0; i < M; i++)
             for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
-    for (ptrdiff_t k = 0; k < K; k += GEMM_DEPTH(T)) {
-        const ptrdiff_t depth = K - k < GEMM_DEPTH(T) ? K - k : GEMM_DEPTH(T);
+    for (ptrdiff_t k = 0; k < K; k += GEMM_DEPTH) {
+        const ptrdiff_t depth = K - k < GEMM_DEPTH ? K - k : GEMM_DEPTH;
         for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
             const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-            const T *block = a + m * a_row + k * a_col;
+            const real *block = a + m * a_row + k * a_col;
             if (copies)
                 for (ptrdiff_t t = 0; t < tiles; t++) {
                     const ptrdiff_t i0 = rows * t / tiles, height = rows * (t + 1) / tiles - i0;
@@ -164,6 +176,6 @@ static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, 
     }
 }
 
-static const products OF(products) = {sizeof(T), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply)};
+static const products OF(products) = {sizeof(real), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply)};
 
 #endif

@@ -85,11 +85,11 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define KERNEL "tile.h"
 #include "real.h"
 
-#else
+#elif defined(real)
 
 /* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
-TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,
-                             const T *b, ptrdiff_t panel, T *c, ptrdiff_t c_row, int add, const T *next)
+TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                             const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, int add, const real *next)
 {
     typedef OF(tile_vec) V;
     V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */
@@ -104,7 +104,7 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
         V bk[8];
         for (int j = 0; j < 2 * panels; j++) bk[j] = ((const V *)(b + j / 2 * panel))[2 * k + j % 2];
         for (int i = 0; i < rows; i++) {
-            const T x = a[i * a_row + k * a_col];
+            const real x = a[i * a_row + k * a_col];
             for (int j = 0; j < 2 * panels; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);
         }
     }
@@ -121,8 +121,8 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
         return;
 
 /* panels: 1, or any power of two up to TILE_PANELS(rows). */
-static void OF(tile)(int rows, int panels, ptrdiff_t K, const T *a, ptrdiff_t a_row, ptrdiff_t a_col, const T *b,
-                     ptrdiff_t panel, T *c, ptrdiff_t c_row, int add, const T *next)
+static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col, const real *b,
+                     ptrdiff_t panel, real *c, ptrdiff_t c_row, int add, const real *next)
 {
     switch (rows) {
     TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)

@@ -1,14 +1,15 @@
 """Recurrent layers and cells, with PyTorch's names, shapes, parameters and initial values.
 
-The arithmetic is in ``autograd/reference.py``; here are the parameters, the checks and the stacking of layers and
-directions.
+The arithmetic is in ``autograd/fused_recurrent.pyx``, and in primitive operations in ``autograd/reference.py``; here are
+the parameters, the checks and the stacking of layers and directions.
 """
 import math
 import warnings
 from numbers import Number
 
-from tinyrnn.autograd import reference
+from tinyrnn.autograd import fused_recurrent, reference
 from tinyrnn.autograd.creation import empty, zeros
+from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.ops_join import cat, stack
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import init
@@ -30,7 +31,7 @@ class RNNBase(Module):
     """
 
     def __init__(self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, proj_size=0, device=None, dtype=None):
+                 bidirectional=False, proj_size=0, device=None, dtype=None, *, fused=True):
         super().__init__()
         if mode not in GATES:
             raise ValueError(f"Unrecognized RNN mode: {mode}")
@@ -44,6 +45,7 @@ class RNNBase(Module):
         self.dropout = float(dropout)
         self.bidirectional = bool(bidirectional)
         self.proj_size = proj_size
+        self.fused = bool(fused)
         for layer in range(num_layers):
             for suffix in self.suffixes(layer):
                 for name, shape in self.parameter_shapes(layer):
@@ -62,15 +64,16 @@ class RNNBase(Module):
     def suffixes(self, layer):
         return [f"_l{layer}", f"_l{layer}_reverse"][:self.num_directions]
 
+    def parameter_names(self):
+        biases = ("bias_ih", "bias_hh") if self.bias else ()
+        return ("weight_ih", "weight_hh", *biases, *(("weight_hr",) if self.proj_size else ()))
+
     def parameter_shapes(self, layer):
         rows = GATES[self.mode] * self.hidden_size
         columns = self.input_size if layer == 0 else self.output_size * self.num_directions
-        shapes = [("weight_ih", (rows, columns)), ("weight_hh", (rows, self.output_size))]
-        if self.bias:
-            shapes += [("bias_ih", (rows,)), ("bias_hh", (rows,))]
-        if self.proj_size:
-            shapes += [("weight_hr", (self.proj_size, self.hidden_size))]
-        return shapes
+        shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, self.output_size), "bias_ih": (rows,),
+                  "bias_hh": (rows,), "weight_hr": (self.proj_size, self.hidden_size)}
+        return [(name, shapes[name]) for name in self.parameter_names()]
 
     def reset_parameters(self):
         bound = 1.0 / math.sqrt(self.hidden_size)
@@ -88,7 +91,7 @@ class RNNBase(Module):
 
     def extra_repr(self):
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
-                    "bidirectional": False}
+                    "bidirectional": False, "fused": True}
         shown = [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join([str(self.input_size), str(self.hidden_size), *shown])
 
@@ -115,7 +118,7 @@ class RNNBase(Module):
         T, B, _ = input.shape
         if lengths is not None:
             lengths = as_lengths(self.name, lengths, B, T)
-        output, states = self.run(input, self.initial_states(states, input), lengths)
+        output, states = self.run(input, self.check_states(states, input), lengths)
         if not batched:
             output, states = output.squeeze(1), [s.squeeze(1) for s in states]
         elif self.batch_first:
@@ -125,28 +128,46 @@ class RNNBase(Module):
     def forward_packed(self, packed, hx):
         input, lengths = pad_packed_sequence(packed)
         self.check_input(input)
-        states = self.initial_states(self.given_states(hx, True), input)
+        states = self.check_states(self.given_states(hx, True), input)
         output, states = self.run(input, states, as_lengths(self.name, lengths, *input.shape[1::-1]))
         return repack(output, packed), self.final(states)
 
     def run(self, input, states, lengths):
-        """All layers and directions: input (T, B, I), states [(D*L, B, H), ...] -> output (T, B, D*H_out), states."""
+        """All layers and directions: input (T, B, I) -> output (T, B, D*H_out), final states [(D*L, B, H), ...].
+
+        states is like the final states, or None for zeros.
+        """
         finals = []
+        start = None
+        if states is None:
+            start = [zeros((input.shape[1], size), dtype=input.dtype) for size in self.state_sizes()]
         for layer in range(self.num_layers):
             outputs = []
             for direction, suffix in enumerate(self.suffixes(layer)):
-                row = layer * self.num_directions + direction
-                weights = {name: getattr(self, name + suffix) for name, _ in self.parameter_shapes(layer)}
-                output, *final = self.one_layer(input, [s[row] for s in states], weights, lengths, direction == 1)
+                state = start or [s[len(finals)] for s in states]
+                output, *final = self.one_layer(input, state, self.weights(suffix), lengths, direction == 1)
                 outputs.append(output)
                 finals.append(final)
             input = cat(outputs, -1) if self.bidirectional else outputs[0]
             if self.dropout and layer < self.num_layers - 1:
                 input = dropout(input, self.dropout, self.training)
+        if len(finals) == 1:
+            return input, [final.unsqueeze(0) for final in finals[0]]
         return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
+
+    def weights(self, suffix):
+        """The parameters of one layer and direction, by the names the operations give them."""
+        own = self._parameters              # looked up there first: an attribute of a module is found by a slower way
+        return {name: own[name + suffix] if name + suffix in own else getattr(self, name + suffix)
+                for name in self.parameter_names()}
 
     def one_layer(self, input, state, weights, lengths, reverse):
         raise NotImplementedError
+
+    @property
+    def operations(self):
+        """The module whose rnn, gru and lstm do the work."""
+        return fused_recurrent if self.fused and is_fused_enabled() else reference
 
     # ---- checks ----
 
@@ -185,11 +206,10 @@ class RNNBase(Module):
                                    f"but got {part.ndim}-D tensor")
         return parts if batched else [part.unsqueeze(1) for part in parts]
 
-    def initial_states(self, states, input):
+    def check_states(self, states, input):
+        """Returns the states, which may be None, if they fit the input."""
         rows = (self.num_layers * self.num_directions, input.shape[1])
-        if states is None:
-            return [zeros((*rows, size), dtype=input.dtype) for size in self.state_sizes()]
-        for k, (part, size) in enumerate(zip(states, self.state_sizes(), strict=True)):
+        for k, (part, size) in enumerate(zip(states or (), self.state_sizes(), strict=states is not None)):
             if part.shape != (*rows, size):
                 label = f"hidden[{k}]" if len(states) > 1 else "hidden"
                 raise RuntimeError(f"{self.name}: Expected {label} size {(*rows, size)}, got {list(part.shape)}")
@@ -241,18 +261,20 @@ class RNN(RNNBase):
     h_n     like hx: the final state of every layer and direction, in the order l0, l0_reverse, l1, ...
 
     ``dropout`` acts on the output of every layer but the last, in training. A wrong shape or dtype raises.
+    ``fused=False`` runs the layer in primitive operations: the same up to rounding, and slower.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, device=None, dtype=None):
+                 dropout=0.0, bidirectional=False, device=None, dtype=None, *, fused=True):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
         super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                         bidirectional, 0, device, dtype)
+                         bidirectional, 0, device, dtype, fused=fused)
         self.nonlinearity = nonlinearity
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return reference.rnn(input, *state, **weights, nonlinearity=self.nonlinearity, lengths=lengths, reverse=reverse)
+        return self.operations.rnn(input, *state, **weights, nonlinearity=self.nonlinearity, lengths=lengths,
+                                   reverse=reverse)
 
 
 class GRU(RNNBase):
@@ -266,16 +288,17 @@ class GRU(RNNBase):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, device=None, dtype=None, *, reset_after=True):
+                 bidirectional=False, device=None, dtype=None, *, reset_after=True, fused=True):
         super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0,
-                         device, dtype)
+                         device, dtype, fused=fused)
         self.reset_after = bool(reset_after)
 
     def extra_repr(self):
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return reference.gru(input, *state, **weights, reset_after=self.reset_after, lengths=lengths, reverse=reverse)
+        return self.operations.gru(input, *state, **weights, reset_after=self.reset_after, lengths=lengths,
+                                   reverse=reverse)
 
 
 class LSTM(RNNBase):
@@ -290,15 +313,15 @@ class LSTM(RNNBase):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, proj_size=0, device=None, dtype=None):
+                 bidirectional=False, proj_size=0, device=None, dtype=None, *, fused=True):
         super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-                         proj_size, device, dtype)
+                         proj_size, device, dtype, fused=fused)
 
     def state_sizes(self):
         return [self.output_size, self.hidden_size]
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return reference.lstm(input, *state, **weights, lengths=lengths, reverse=reverse)
+        return self.operations.lstm(input, *state, **weights, lengths=lengths, reverse=reverse)
 
     def final(self, states):
         return tuple(states)

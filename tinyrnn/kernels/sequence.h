@@ -1,0 +1,98 @@
+/* What the recurrent kernels share: a layer in one direction, and the walk over its steps, forward and backward.
+ *
+ * Rows of the batch are independent, so a thread takes some rows and walks all their steps alone. The batch is sorted by
+ * length, longest first: the rows that take part in step t are the first rows[t], and nothing is done for the others.
+ * Arrays over all steps hold these rows only, N in total: row i of step t is number start[t] + i.
+ *
+ * Letters: T steps, B rows, H units, P features of the state that is fed back (H but for an LSTM with projection), G the
+ * gates times H. "sorted" arrays have the batch in the order of the walk, the others in the caller's: row i of the walk
+ * is order[i] there. All arrays are C-contiguous; none overlap.
+ */
+#ifndef TINYRNN_SEQUENCE_H
+#define TINYRNN_SEQUENCE_H
+#include <stdint.h>
+
+#include "fastmath.h"
+#include "gemm.h"
+
+enum { RNN_TANH, RNN_RELU, GRU, GRU_RESET_BEFORE, LSTM, CELLS };
+
+typedef struct {
+    ptrdiff_t T, B, H, P, G;
+    int cell, reverse;                          /* reverse: from the last step to the first */
+    const int64_t *rows, *start, *order;        /* (T), (T), (B); all NULL: every row takes part in every step */
+    const void *bias_ih, *bias_hh;              /* (G) */
+    /* Packed, for state x W^T forward and gradient x W backward: weight_hh, in two parts where the candidate of a GRU
+     * has a product of its own, and the projection. */
+    const void *weight, *weight_n, *weight_hr;
+    const void *h0, *c0;                        /* (B, P), (B, H): the first state */
+    void *out;                                  /* (T, B, P): the state after every step; nothing is written in padding */
+    void *hn, *cn;                              /* (B, P), (B, H): the last state */
+    /* (N, G): W_ih x when the forward walk comes, the gates after it. The backward walk puts their gradients here. */
+    void *gates;
+    /* (N, H). RNN: none. GRU: W_hn h + b_hn; backward leaves the gradient of the candidate's input here.
+     * GRU_RESET_BEFORE: r h. LSTM: c after every step. */
+    void *extra;
+    void *hidden;                               /* (N, H): an LSTM's o tanh(c), where a projection follows; or NULL */
+    const void *dout;                           /* (T, B, P) or NULL: no gradient */
+    const void *dhn, *dcn;                      /* (B, P), (B, H), or NULL */
+    void *dh0, *dc0;                            /* (B, P), (B, H) */
+    void *dprojected;                           /* (N, P): written with `hidden`: the gradient of the projection's result */
+    /* Work space, sorted: the state, whose rows are state_row(P) apart, or its gradient; c; and products (B, G). */
+    void *h, *c, *products;
+} sequence;
+
+/* Rows of the state do not all begin on the same lines of the first cache. */
+static inline ptrdiff_t state_row(ptrdiff_t P) { return P + 16; }
+
+static inline ptrdiff_t rows_at(const sequence *s, ptrdiff_t t) { return s->rows ? s->rows[t] : s->B; }
+
+/* The number of row i of step t in the arrays over all steps, and in the caller's (T, B, ...). */
+static inline ptrdiff_t at(const sequence *s, ptrdiff_t t, ptrdiff_t i) { return (s->start ? s->start[t] : t * s->B) + i; }
+static inline ptrdiff_t place(const sequence *s, ptrdiff_t i) { return s->order ? s->order[i] : i; }
+
+/* The step before t for row i, or -1: t is its first. */
+static inline ptrdiff_t step_before(const sequence *s, ptrdiff_t t, ptrdiff_t i)
+{
+    const ptrdiff_t before = s->reverse ? t + 1 : t - 1;
+    return before >= 0 && before < s->T && i < rows_at(s, before) ? before : -1;
+}
+
+#define KERNEL "sequence.h"
+#include "real.h"
+
+#elif defined(real)
+
+/* The state h, and an LSTM's c, with which row i enters step t. */
+static const real *OF(h_before)(const sequence *s, ptrdiff_t t, ptrdiff_t i)
+{
+    const ptrdiff_t before = step_before(s, t, i);
+    return before < 0 ? (const real *)s->h0 + place(s, i) * s->P : (const real *)s->out + (before * s->B + place(s, i)) * s->P;
+}
+
+static const real *OF(c_before)(const sequence *s, ptrdiff_t t, ptrdiff_t i)
+{
+    const ptrdiff_t before = step_before(s, t, i);
+    return before < 0 ? (const real *)s->c0 + place(s, i) * s->H : (const real *)s->extra + at(s, before, i) * s->H;
+}
+
+/* The gradient that reaches the state after step t of row i: from the step after, and from the output. */
+static void OF(arrive)(const sequence *s, ptrdiff_t t, ptrdiff_t i, real *restrict dh)
+{
+    const real *restrict dout = (const real *)s->dout + (t * s->B + place(s, i)) * s->P;
+    for (ptrdiff_t j = 0; s->dout && j < s->P; j++) dh[j] += dout[j];
+}
+
+/* Copies rows of n elements between a sorted array and one in the caller's order. No array: zeros. */
+static void OF(enter)(const sequence *s, ptrdiff_t first, ptrdiff_t last, ptrdiff_t n, const real *from, real *to, ptrdiff_t to_row)
+{
+    for (ptrdiff_t i = first; i < last; i++)
+        for (ptrdiff_t j = 0; j < n; j++) to[i * to_row + j] = from ? from[place(s, i) * n + j] : 0;
+}
+
+static void OF(leave)(const sequence *s, ptrdiff_t first, ptrdiff_t last, ptrdiff_t n, const real *from, ptrdiff_t from_row, real *to)
+{
+    for (ptrdiff_t i = first; i < last; i++) memcpy(to + place(s, i) * n, from + i * from_row, n * sizeof(real));
+}
+
+#endif

@@ -50,7 +50,7 @@ cdef class Layer:
     cdef Py_ssize_t features, N          # of the input; rows of all steps that take part
     cdef ndarray x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr            # what came in, contiguous
     cdef ndarray lengths, rows, start, order, flat                  # None without lengths; flat (N,): places in (T * B)
-    cdef ndarray out, hn, cn, gates, extra, hidden, dprojected
+    cdef ndarray out, hn, cn, gates, extra, hidden, dprojected, products
     cdef list held                                                  # work space, alive while a walk runs
 
     cdef ndarray array(self, Py_ssize_t rows, Py_ssize_t columns, bint zero=False):
@@ -128,7 +128,11 @@ cdef class Layer:
             s.hidden = PyArray_DATA(self.hidden)
             s.weight_hr = self.packed(self.w_hr, 0, P, H, 1, H)
         self.multiply(self.N, G, self.features, self.x, 0, self.features, 1, self.w_ih, 0, self.gates, 0, TRANSPOSED)
-        s.weight = self.packed(self.w_hh, 0, 2 * H if before else G, P, 1, P)
+        if self.single_step():
+            self.products = self.array(s.B, G)
+            self.multiply(s.B, G, P, self.h0, 0, P, 1, self.w_hh, 0, self.products, 0, TRANSPOSED)
+        else:
+            s.weight = self.packed(self.w_hh, 0, 2 * H if before else G, P, 1, P)
         if before:
             s.weight_n = self.packed(self.w_hh, 2 * H, H, P, 1, P)
         self.run(True)
@@ -143,7 +147,7 @@ cdef class Layer:
         cdef int64_t* bound
         cdef Py_ssize_t i
         s.h = self.space(s.B * state_row(s.P))
-        s.products = self.space(s.B * s.G)
+        s.products = self.space(s.B * s.G) if self.products is None else PyArray_DATA(self.products)
         if s.cell == LSTM:
             s.c = self.space(s.B * s.H)
         if threads == 1:
@@ -154,8 +158,12 @@ cdef class Layer:
             bound = <int64_t*> PyArray_DATA(bounds)
             for i in prange(threads, num_threads=threads, schedule="static", nogil=True):
                 (self.walk.forward if forward else self.walk.backward)(s, bound[i], bound[i + 1])
-        self.held = None
+        self.held = self.products = None
         return 0
+
+    cdef bint single_step(self):
+        """Whether packing the weights would take as long as using them: there is one step, and its product is plain."""
+        return self.s.T == 1 and self.order is None and self.s.cell != GRU_RESET_BEFORE
 
     cdef ndarray bounds(self, int threads):
         """Where every thread's rows begin."""
@@ -182,11 +190,14 @@ cdef class Layer:
             self.dprojected = self.array(self.N, P)
             s.dprojected = PyArray_DATA(self.dprojected)
             s.weight_hr = self.packed(self.w_hr, 0, H, P, H, 1)
-        s.weight = self.packed(self.w_hh, 0, P, 2 * H if before else G, P, 1)
+        s.weight = NULL if self.single_step() else self.packed(self.w_hh, 0, P, 2 * H if before else G, P, 1)
         if before:
             s.weight_n = self.packed(self.w_hh, 2 * H, P, H, P, 1)
         self.spent = True
-        return self.run(False)
+        self.run(False)
+        if s.weight is NULL:
+            self.multiply(s.B, P, G, self.gates, 0, G, 1, self.w_hh, 0, dh0, 0, ADD if s.cell == GRU else 0)
+        return 0
 
     cdef ndarray input_gradient(self):
         """(T, B, I), zero in the padding."""
@@ -212,8 +223,10 @@ cdef class Layer:
     cdef ndarray weight_hh_gradient(self):
         cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P
         cdef bint before = self.s.cell == GRU_RESET_BEFORE
-        cdef ndarray dw = self.array(G, P), states = self.array(self.N, P)
-        self.walk.before(&self.s, PyArray_DATA(states))
+        cdef ndarray dw = self.array(G, P), states = self.h0
+        if self.s.T > 1 or self.order is not None:
+            states = self.array(self.N, P)
+            self.walk.before(&self.s, PyArray_DATA(states))
         self.multiply(2 * H if before else G, P, self.N, self.gates, 0, 1, G, states, 0, dw, 0, 0)
         if before:                      # the candidate saw r h
             self.multiply(H, P, self.N, self.gates, 2 * H, 1, G, self.extra, 0, dw, 2 * H, 0)

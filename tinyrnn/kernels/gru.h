@@ -39,7 +39,8 @@ static void OF(gru_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
 {
     const ptrdiff_t H = s->H, step = state_row(H);
     real *products = (real *)s->products + first * 3 * H;                             /* (n, 3H): W_hh h */
-    OF(multiply)(n, 3 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 3 * H, 1, 0);
+    if (s->weight)
+        OF(multiply)(n, 3 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 3 * H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
         real *gates = (real *)s->gates + at(s, t, first + i) * 3 * H;
         OF(gru_row)(H, s->bias_ih, s->bias_hh, products + i * 3 * H, gates, gates + H, gates + 2 * H,
@@ -74,7 +75,8 @@ static void OF(gru_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
         OF(gru_row_backward)(H, OF(h_before)(s, t, first + i), row, row + H, row + 2 * H,
                              (real *)s->extra + at(s, t, first + i) * H, dh);
     }
-    OF(multiply)(n, H, 3 * H, gates, 3 * H, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
+    if (s->weight)
+        OF(multiply)(n, H, 3 * H, gates, 3 * H, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
 }
 
 /* ---- the reset gate before the product ----------------------------------------------------------------------- */

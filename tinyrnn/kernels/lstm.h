@@ -36,14 +36,15 @@ static void OF(lstm_row)(ptrdiff_t H, const real *restrict b_ih, const real *res
 static void OF(lstm_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, P = s->P, step = state_row(P);
-    real *products = (real *)s->products + first * 4 * H, *hidden = (real *)s->hidden + at(s, t, first) * H;
-    real *state = (real *)s->h + first * step;
-    OF(multiply)(n, 4 * H, P, state, step, 1, s->weight, products, 4 * H, 1, 0);
+    real *products = (real *)s->products + first * 4 * H, *state = (real *)s->h + first * step;
+    real *hidden = s->hidden ? (real *)s->hidden + at(s, t, first) * H : state;
+    const ptrdiff_t hidden_row = s->hidden ? H : step;
+    if (s->weight) OF(multiply)(n, 4 * H, P, state, step, 1, s->weight, products, 4 * H, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++) {
         real *gates = (real *)s->gates + at(s, t, first + k) * 4 * H;
         OF(lstm_row)(H, s->bias_ih, s->bias_hh, products + k * 4 * H, gates, gates + H, gates + 2 * H, gates + 3 * H,
                      (real *)s->c + (first + k) * H, (real *)s->extra + at(s, t, first + k) * H,
-                     s->hidden ? hidden + k * H : state + k * step);
+                     hidden + k * hidden_row);
     }
     if (s->hidden) OF(multiply)(n, P, H, hidden, H, 1, s->weight_hr, state, step, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++)
@@ -81,7 +82,7 @@ static void OF(lstm_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, p
                               s->hidden ? products + k * H : dh + k * step, row, row + H, row + 2 * H, row + 3 * H,
                               (real *)s->c + (first + k) * H);
     }
-    OF(multiply)(n, P, 4 * H, gates, 4 * H, 1, s->weight, dh, step, 1, 0);
+    if (s->weight) OF(multiply)(n, P, 4 * H, gates, 4 * H, 1, s->weight, dh, step, 1, 0);
 }
 
 #endif

@@ -14,7 +14,7 @@ static void OF(rnn_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
     const ptrdiff_t H = s->H, step = state_row(H);
     const real *restrict b_ih = s->bias_ih, *restrict b_hh = s->bias_hh;
     real *products = (real *)s->products + first * H;                                 /* (n, H): W_hh h */
-    OF(multiply)(n, H, H, (real *)s->h + first * step, step, 1, s->weight, products, H, 1, 0);
+    if (s->weight) OF(multiply)(n, H, H, (real *)s->h + first * step, step, 1, s->weight, products, H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
         const real *restrict x = (real *)s->gates + at(s, t, first + i) * H, *restrict w = products + i * H;
         real *restrict h = (real *)s->h + (first + i) * step;
@@ -43,7 +43,7 @@ static void OF(rnn_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
         else
             for (ptrdiff_t j = 0; j < H; j++) da[j] = h[j] > 0 ? dh[j] : 0;
     }
-    OF(multiply)(n, H, H, das, H, 1, s->weight, (real *)s->h + first * step, step, 1, 0);
+    if (s->weight) OF(multiply)(n, H, H, das, H, 1, s->weight, (real *)s->h + first * step, step, 1, 0);
 }
 
 #endif

@@ -23,7 +23,8 @@ typedef struct {
     const int64_t *rows, *start, *order;        /* (T), (T), (B); all NULL: every row takes part in every step */
     const void *bias_ih, *bias_hh;              /* (G) */
     /* Packed, for state x W^T forward and gradient x W backward: weight_hh, in two parts where the candidate of a GRU
-     * has a product of its own, and the projection. */
+     * has a product of its own, and the projection. weight NULL: one step, whose product is in `products` already
+     * (forward), or is made later (backward). */
     const void *weight, *weight_n, *weight_hr;
     const void *h0, *c0;                        /* (B, P), (B, H): the first state */
     void *out;                                  /* (T, B, P): the state after every step; nothing is written in padding */

@@ -1,9 +1,9 @@
 """Recurrent cells: one step of the layers in ``recurrent.py``, with PyTorch's names and shapes."""
 import math
 
+from tinyrnn.autograd import fused_recurrent, reference
 from tinyrnn.autograd.creation import empty, zeros
-from tinyrnn.autograd.ops_linalg import linear
-from tinyrnn.autograd.reference import gru_step, lstm_step, rnn_step
+from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.nn import init
 from tinyrnn.nn.module import Module
 from tinyrnn.nn.parameter import Parameter
@@ -13,7 +13,7 @@ from tinyrnn.nn.recurrent import check_tensor
 class RNNCellBase(Module):
     """Parameters weight_ih (G*H, I), weight_hh (G*H, H), bias_ih, bias_hh (G*H), all from U(-1/sqrt(H), 1/sqrt(H))."""
 
-    def __init__(self, input_size, hidden_size, bias, num_chunks, device=None, dtype=None):
+    def __init__(self, input_size, hidden_size, bias, num_chunks, device=None, dtype=None, fused=True):
         super().__init__()
         for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
             if isinstance(value, bool) or not isinstance(value, int):
@@ -23,6 +23,7 @@ class RNNCellBase(Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bool(bias)
+        self.fused = bool(fused)
         rows = num_chunks * hidden_size
         self.weight_ih = Parameter(empty((rows, input_size), dtype=dtype, device=device))
         self.weight_hh = Parameter(empty((rows, hidden_size), dtype=dtype, device=device))
@@ -36,10 +37,11 @@ class RNNCellBase(Module):
             init.uniform_(weight, -bound, bound)
 
     def extra_repr(self):
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        return (f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+                + ("" if self.fused else ", fused=False"))
 
     def enter(self, input, states):
-        """Checks the input and the parts of the state and returns the gates and the state, all with a batch."""
+        """Checks the input and the parts of the state and returns what the layers' operations take, for one step."""
         name = type(self).__name__
         for x in (input, *(states or ())):
             check_tensor(name, "every input and part of the state", x)
@@ -64,7 +66,12 @@ class RNNCellBase(Module):
                 raise ValueError(f"{name}: hx[{k}] has dtype {part.dtype}, the input {input.dtype}")
         if input.ndim == 1:
             input, states = input.unsqueeze(0), [part.unsqueeze(0) for part in states]
-        return linear(input, self.weight_ih, self.bias_ih), states
+        return (input.unsqueeze(0), *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+    @property
+    def operations(self):
+        """The module whose rnn, gru and lstm do the work."""
+        return fused_recurrent if self.fused and is_fused_enabled() else reference
 
     state_parts = 1
 
@@ -80,35 +87,34 @@ class RNNCell(RNNCellBase):
     Without a batch, (I,) and (H,). A wrong shape or dtype raises.
     """
 
-    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None):
+    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None, *,
+                 fused=True):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype, fused)
         self.nonlinearity = nonlinearity
 
     def extra_repr(self):
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
 
     def forward(self, input, hx=None):
-        gates, state = self.enter(input, None if hx is None else [hx])
-        h, = rnn_step(gates, *state, self.weight_hh, self.bias_hh, nonlinearity=self.nonlinearity)
-        return leave(h, input)
+        step = self.enter(input, None if hx is None else [hx])
+        return leave(self.operations.rnn(*step, nonlinearity=self.nonlinearity)[1], input)
 
 
 class GRUCell(RNNCellBase):
     """One step of :class:`GRU`: ``cell(input (B, I), hx (B, H) = zeros) -> (B, H)``; without a batch, (I,) and (H,)."""
 
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None, *, reset_after=True):
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None, *, reset_after=True, fused=True):
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype, fused)
         self.reset_after = bool(reset_after)
 
     def extra_repr(self):
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
 
     def forward(self, input, hx=None):
-        gates, state = self.enter(input, None if hx is None else [hx])
-        h, = gru_step(gates, *state, self.weight_hh, self.bias_hh, reset_after=self.reset_after)
-        return leave(h, input)
+        step = self.enter(input, None if hx is None else [hx])
+        return leave(self.operations.gru(*step, reset_after=self.reset_after)[1], input)
 
 
 class LSTMCell(RNNCellBase):
@@ -116,12 +122,11 @@ class LSTMCell(RNNCellBase):
 
     state_parts = 2
 
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None, *, fused=True):
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype, fused)
 
     def forward(self, input, hx=None):
         if hx is not None and (not isinstance(hx, (tuple, list)) or len(hx) != 2):
             raise TypeError("LSTMCell: expected the state as (h, c)")
-        gates, state = self.enter(input, hx)
-        h, c = lstm_step(gates, *state, self.weight_hh, self.bias_hh)
+        _, h, c = self.operations.lstm(*self.enter(input, hx))
         return leave(h, input), leave(c, input)

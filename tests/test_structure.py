@@ -14,8 +14,10 @@ FUNCTION_LINES = 40
 
 # From the ground up; a file belongs to the first row that fits. A file uses its own floor and those below.
 FLOORS = (
-    ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/lanes kernels/parallel kernels/cpu kernels/mersenne"),
-    ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce kernels/rows"),
+    ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/lanes kernels/parallel kernels/cpu "
+     "kernels/mersenne"),
+    ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce kernels/rows kernels/loss "
+     "kernels/normalize"),
     ("sequences", "kernels/rnn kernels/gru kernels/lstm kernels/attention kernels/optimise"),
     ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "
      "autograd/product autograd/dtypes autograd/device autograd/grad_mode"),

@@ -91,7 +91,58 @@ ATTENTION = [
     Case("additive_attention", attention(65, 30, 64, 128, None, 0.8), **ROWS),            # enough work for threads
 ]
 
-CASES = ATTENTION
+# ---- losses and normalisation ----------------------------------------------------------------------------------------
+
+def scores(*shape, weighted=False, ignored=0.2):
+    """Scores with classes in dimension 1 (or the only one), and targets of which some are ignored."""
+    def inputs(dtype):
+        classes, others = (shape[0], ()) if len(shape) == 1 else (shape[1], shape[:1] + shape[2:])
+        random = np.random.default_rng(1)
+        target = random.integers(0, max(classes, 1), others)
+        target = np.where(random.random(others) < ignored, -100, target) if classes else np.full(others, -100)
+        x = (normal(shape, dtype) * 3).detach().requires_grad_()
+        weight = tinyrnn.tensor(random.random(classes).astype(dtype)) if weighted else None
+        return x, tinyrnn.tensor(target), weight
+    return inputs
+
+
+PER_ROW = {"rows": (0, 0, None), "rows_out": (0,)}
+CROSS_ENTROPY = [
+    *(Case("cross_entropy", scores(*shape, weighted=weighted), {"reduction": reduction, "label_smoothing": smoothing},
+           small=True)
+      for shape in ((3, 4), (2, 3, 2)) for weighted in (False, True) for reduction in ("mean", "sum", "none")
+      for smoothing in (0.0, 0.3)),
+    *(Case("cross_entropy", scores(5, classes, weighted=weighted), {"reduction": "none", "label_smoothing": smoothing},
+           **PER_ROW)
+      for classes in (1, 7, 8, 15, 16, 17, 31, 33, 129, 255, 257, 1000) for weighted, smoothing in ((False, 0.0),
+                                                                                                   (True, 0.1))),
+    Case("cross_entropy", scores(4, ignored=0.0)),
+    Case("cross_entropy", scores(0, 4), {"reduction": "sum"}),
+    Case("cross_entropy", scores(3, 0), {"reduction": "sum"}),
+    Case("cross_entropy", scores(3, 4, 2, 5, ignored=1.0), {"reduction": "sum"}),
+    Case("cross_entropy", scores(300, 500, weighted=True)),                               # enough work for threads
+]
+
+
+def rows(*shape, over=1, weight=True, bias=True):
+    def inputs(dtype):
+        end = shape[len(shape) - over:]
+        x = (normal(shape, dtype, 1) * 2 + 1).detach().requires_grad_()
+        return x, end, normal(end, dtype, 2) if weight else None, normal(end, dtype, 3) if bias else None
+    return inputs
+
+
+NORM = [
+    Case("layer_norm", rows(3, 4), small=True),
+    Case("layer_norm", rows(2, 2, 3, over=2, bias=False), {"eps": 0.1}, small=True),
+    Case("layer_norm", rows(3, 5, weight=False, bias=False), small=True),
+    Case("layer_norm", rows(3, 5, weight=False), small=True),
+    *(Case("layer_norm", rows(5, n), rows=(0, None, None, None), rows_out=(0,))
+      for n in (2, 7, 8, 15, 16, 17, 31, 33, 129, 255, 257, 600)),
+    *(Case("layer_norm", rows(*shape)) for shape in ((0, 3), (3, 0), (63, 5), (64, 5), (65, 5), (128, 7), (300, 500))),
+]
+
+CASES = ATTENTION + CROSS_ENTROPY + NORM
 each = pytest.mark.parametrize("case", [pytest.param(x, id=f"{x.name}-{i}") for i, x in enumerate(CASES)])
 
 
@@ -155,10 +206,12 @@ def test_same_bits_with_any_number_of_threads(case, dtype):
 def test_same_bits_for_a_row_alone(case, dtype):
     inputs = case.inputs(dtype)
     outputs, _ = results(case, inputs)
+    assert len(outputs) == len(case.rows_out)
     batch = next(x.shape[d] for x, d in zip(inputs, case.rows, strict=False) if d is not None)
     for row in {0, 1, batch // 2, batch - 1} & set(range(batch)):
         alone = [x if d is None else x.narrow(d, row, 1) for x, d in zip(inputs, case.rows, strict=False)]
-        for y, a, d in zip(outputs, FUSED[case.name](*alone, **case.options), case.rows_out, strict=True):
+        found = FUSED[case.name](*alone, **case.options)
+        for y, a, d in zip(outputs, found if isinstance(found, tuple) else (found,), case.rows_out, strict=True):
             np.testing.assert_array_equal(a.numpy(force=True), y.take([row], d))
 
 
@@ -194,3 +247,27 @@ def test_attention_notices_weights_that_were_changed():
         weights.zero_()
     with pytest.raises(RuntimeError, match="changed in place"):
         start.backward()
+
+
+@pytest.mark.parametrize("value", [1e4, -1e4, np.inf, -np.inf, np.nan])
+def test_cross_entropy_of_extreme_scores(value):
+    """Large scores do not overflow, those of minus infinity have no share, and NaN stays in its row."""
+    x = normal((3, 40), "float64").detach()
+    x[1, 5] = value
+    x.requires_grad_()
+    target = tinyrnn.tensor([3, 2, 1])
+    for name in ("float64", "float32"):
+        y = x.detach().to(getattr(tinyrnn, name)).requires_grad_()
+        assert_equivalent(lambda y: FUSED["cross_entropy"](y, target, reduction="none"),
+                          lambda y: TWINS["cross_entropy"](y, target, reduction="none"), y, rtol=TOLERANCE[name][0])
+
+
+def test_cross_entropy_checks_classes_first():
+    for bad in (-1, 4, 2 ** 40, -2 ** 40):
+        with pytest.raises(IndexError, match=f"cross_entropy: Target {bad} is out of bounds for 4 classes"):
+            FUSED["cross_entropy"](normal((2, 4)), tinyrnn.tensor([1, bad]))
+
+
+def test_cross_entropy_differentiates_its_weight_as_the_twin_does():
+    x, target, _ = scores(5, 4)("float64")
+    assert_equivalent(FUSED["cross_entropy"], TWINS["cross_entropy"], x, target, normal(4))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import tinyrnn.autograd.methods  # noqa: F401  (activates the methods of Tensor)
-from tinyrnn import optim
+from tinyrnn import get_num_threads, optim, set_num_threads
 from tinyrnn.autograd.creation import from_numpy, tensor
 
 SIZES = [(1,), (7,), (17, 3), (129,), (0, 3), ()]
@@ -233,3 +233,21 @@ def test_adamw_goes_on_as_adamw_after_loading_adam():
     optimizer = optim.AdamW(ours)
     optimizer.load_state_dict(optim.Adam(ours).state_dict())
     assert optimizer.param_groups[0]["decoupled_weight_decay"] is True
+
+
+@both_types
+@all_cases
+def test_same_bits_with_any_number_of_threads(name, options, dtype, tolerance):
+    found, before = [], get_num_threads()
+    try:
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            rng, ours, theirs, optimizer, _ = start(name, options, dtype, [(150_001,)])
+            for _ in range(2):
+                give_gradients(rng, ours, theirs)
+                optimizer.step()
+            found.append(ours[0].array)
+    finally:
+        set_num_threads(before)
+    for array in found[1:]:
+        np.testing.assert_array_equal(array, found[0])

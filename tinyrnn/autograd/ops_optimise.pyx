@@ -1,20 +1,25 @@
-"""The optimisers' steps: the thin door between ``tinyrnn.optim`` and the loops of ``kernels/optimise.h``.
+"""The optimisers' steps, and clipping: the thin door between ``tinyrnn.optim`` and the loops of ``kernels/optimise.h``.
 
 Each function does one step on one parameter, in place and unrecorded; what an optimiser remembers between steps comes
 in as tensors of the parameter's shape and dtype and is changed in place too. These are no methods of Tensor.
 """
+from cython.parallel cimport prange
 from libc.math cimport pow, sqrt
 from numpy cimport (
-    NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_ISCARRAY, PyArray_ISWRITEABLE, PyArray_NBYTES,
+    NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_ISCARRAY, PyArray_ISWRITEABLE, PyArray_ITEMSIZE, PyArray_NBYTES,
     PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport is_real, same_shape
+from tinyrnn.autograd.arrays cimport contiguous, is_real, same_shape
 from tinyrnn.autograd.tensor cimport Tensor, changed
 from tinyrnn.kernels.optimise cimport (
-    adadelta_loops, adadelta_settings, adagrad_loops, adagrad_settings, adam_loops, adam_settings, rmsprop_loops,
-    rmsprop_settings, sgd_loops, sgd_settings,
+    adadelta_loop, adadelta_loops, adadelta_settings, adagrad_loop, adagrad_loops, adagrad_settings, adam_loop,
+    adam_loops, adam_settings, rmsprop_loop, rmsprop_loops, rmsprop_settings, scale_f32, scale_f64, sgd_loop, sgd_loops,
+    sgd_settings, square_sum_f32, square_sum_f64,
 )
+from tinyrnn.kernels.parallel cimport threads_for
+
+import numpy as np
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
@@ -70,8 +75,33 @@ cdef int finish(Tensor parameter, tuple state, list arrays) except -1:
     return 0
 
 
-cdef void* address(ndarray array) noexcept:
-    return NULL if array is None else PyArray_DATA(array)
+cdef struct Shares:                     # the arrays of one step, cut into pieces of the same elements: one a thread
+    char* start[5]
+    Py_ssize_t item                     # bytes
+    Py_ssize_t n
+    Py_ssize_t threads
+
+
+cdef Shares shares_of(list arrays):
+    cdef Shares s
+    cdef ndarray array
+    cdef int k
+    for k in range(len(arrays)):
+        array = arrays[k]
+        s.start[k] = NULL if array is None else PyArray_BYTES(array)
+    array = arrays[0]
+    s.item, s.n = PyArray_ITEMSIZE(array), PyArray_SIZE(array)
+    s.threads = threads_for(2 * s.n)    # about 2 nanoseconds an element, most of it memory
+    return s
+
+
+cdef void* at(const Shares* s, int k, Py_ssize_t i) noexcept nogil:
+    """Where piece i of array k begins."""
+    return NULL if s.start[k] is NULL else s.start[k] + s.n * i // s.threads * s.item
+
+
+cdef Py_ssize_t length(const Shares* s, Py_ssize_t i) noexcept nogil:
+    return s.n * (i + 1) // s.threads - s.n * i // s.threads
 
 
 cdef double advance(str name, Tensor step) except? -1:
@@ -94,8 +124,12 @@ def sgd(Tensor parameter not None, Tensor gradient not None, Tensor momentum_buf
     cdef sgd_settings s = sgd_settings(lr, momentum, dampening, weight_decay, nesterov, maximize)
     cdef tuple state = (momentum_buffer,)
     cdef list arrays = workspace("SGD", parameter, gradient, state)
-    (sgd_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else sgd_loops.f64)(
-        address(arrays[0]), address(arrays[1]), address(arrays[2]), &s, PyArray_SIZE(parameter.array))
+    cdef Shares x = shares_of(arrays)
+    cdef sgd_loop loop
+    cdef Py_ssize_t i
+    loop = sgd_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else sgd_loops.f64
+    for i in prange(x.threads, nogil=True, num_threads=x.threads, schedule="static"):
+        loop(at(&x, 0, i), at(&x, 1, i), at(&x, 2, i), &s, length(&x, i))
     finish(parameter, state, arrays)
 
 
@@ -106,13 +140,16 @@ def adam(Tensor parameter not None, Tensor gradient not None, Tensor exp_avg not
     cdef adam_settings s
     cdef tuple state = (exp_avg, exp_avg_sq, max_exp_avg_sq)
     cdef list arrays = workspace("Adam", parameter, gradient, state)
+    cdef Shares x = shares_of(arrays)
+    cdef adam_loop loop
+    cdef Py_ssize_t i
     cdef double t = advance("Adam", step)
     s = adam_settings(beta1, beta2, eps, 0 if decoupled_weight_decay else weight_decay,
                       1 - lr * weight_decay if decoupled_weight_decay else 1,
                       lr / (1 - pow(beta1, t)), sqrt(1 - pow(beta2, t)), maximize)
-    (adam_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adam_loops.f64)(
-        address(arrays[0]), address(arrays[1]), address(arrays[2]), address(arrays[3]), address(arrays[4]), &s,
-        PyArray_SIZE(parameter.array))
+    loop = adam_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adam_loops.f64
+    for i in prange(x.threads, nogil=True, num_threads=x.threads, schedule="static"):
+        loop(at(&x, 0, i), at(&x, 1, i), at(&x, 2, i), at(&x, 3, i), at(&x, 4, i), &s, length(&x, i))
     finish(parameter, state, arrays)
 
 
@@ -123,10 +160,13 @@ def rmsprop(Tensor parameter not None, Tensor gradient not None, Tensor square_a
     cdef rmsprop_settings s = rmsprop_settings(lr, alpha, eps, weight_decay, momentum, maximize)
     cdef tuple state = (square_avg, grad_avg, momentum_buffer)
     cdef list arrays = workspace("RMSprop", parameter, gradient, state)
+    cdef Shares x = shares_of(arrays)
+    cdef rmsprop_loop loop
+    cdef Py_ssize_t i
     advance("RMSprop", step)
-    (rmsprop_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else rmsprop_loops.f64)(
-        address(arrays[0]), address(arrays[1]), address(arrays[2]), address(arrays[3]), address(arrays[4]), &s,
-        PyArray_SIZE(parameter.array))
+    loop = rmsprop_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else rmsprop_loops.f64
+    for i in prange(x.threads, nogil=True, num_threads=x.threads, schedule="static"):
+        loop(at(&x, 0, i), at(&x, 1, i), at(&x, 2, i), at(&x, 3, i), at(&x, 4, i), &s, length(&x, i))
     finish(parameter, state, arrays)
 
 
@@ -136,10 +176,14 @@ def adagrad(Tensor parameter not None, Tensor gradient not None, Tensor sum not 
     cdef adagrad_settings s
     cdef tuple state = (sum,)
     cdef list arrays = workspace("Adagrad", parameter, gradient, state)
+    cdef Shares x = shares_of(arrays)
+    cdef adagrad_loop loop
+    cdef Py_ssize_t i
     cdef double t = advance("Adagrad", step)
     s = adagrad_settings(lr / (1 + (t - 1) * lr_decay), eps, weight_decay, maximize)
-    (adagrad_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adagrad_loops.f64)(
-        address(arrays[0]), address(arrays[1]), address(arrays[2]), &s, PyArray_SIZE(parameter.array))
+    loop = adagrad_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adagrad_loops.f64
+    for i in prange(x.threads, nogil=True, num_threads=x.threads, schedule="static"):
+        loop(at(&x, 0, i), at(&x, 1, i), at(&x, 2, i), &s, length(&x, i))
     finish(parameter, state, arrays)
 
 
@@ -149,8 +193,54 @@ def adadelta(Tensor parameter not None, Tensor gradient not None, Tensor square_
     cdef adadelta_settings s = adadelta_settings(lr, rho, eps, weight_decay, maximize)
     cdef tuple state = (square_avg, acc_delta)
     cdef list arrays = workspace("Adadelta", parameter, gradient, state)
+    cdef Shares x = shares_of(arrays)
+    cdef adadelta_loop loop
+    cdef Py_ssize_t i
     advance("Adadelta", step)
-    (adadelta_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adadelta_loops.f64)(
-        address(arrays[0]), address(arrays[1]), address(arrays[2]), address(arrays[3]), &s,
-        PyArray_SIZE(parameter.array))
+    loop = adadelta_loops.f32 if PyArray_TYPE(parameter.array) == NPY_FLOAT else adadelta_loops.f64
+    for i in prange(x.threads, nogil=True, num_threads=x.threads, schedule="static"):
+        loop(at(&x, 0, i), at(&x, 1, i), at(&x, 2, i), at(&x, 3, i), &s, length(&x, i))
     finish(parameter, state, arrays)
+
+
+# ---- clipping --------------------------------------------------------------------------------------------------------
+
+cdef enum:
+    PIECE = 1 << 16                     # elements whose squares are added up apart: so the sum knows no threads
+
+
+def square_sum(Tensor x not None):
+    """sum x_i^2 of a float tensor, as a Python number."""
+    cdef ndarray a = contiguous(x.array)
+    cdef Py_ssize_t n = PyArray_SIZE(a), i
+    cdef char* start = PyArray_BYTES(a)
+    cdef bint is_float = PyArray_TYPE(a) == NPY_FLOAT
+    cdef double sum = 0
+    cdef ndarray parts
+    cdef double* sums
+    if not is_real(a):
+        raise DtypeError(f"square_sum: expected float32 or float64, not {x.dtype}")
+    parts = np.empty((n + PIECE - 1) // PIECE)
+    sums = <double*> PyArray_DATA(parts)
+    for i in prange((n + PIECE - 1) // PIECE, nogil=True, num_threads=threads_for(n // 4), schedule="static"):
+        if is_float:
+            sums[i] = square_sum_f32(<float*> start + i * PIECE, min(PIECE, n - i * PIECE))
+        else:
+            sums[i] = square_sum_f64(<double*> start + i * PIECE, min(PIECE, n - i * PIECE))
+    for i in range(PyArray_SIZE(parts)):
+        sum += sums[i]
+    return sum
+
+
+def scale(Tensor x not None, double factor):
+    """x *= factor, in place and unrecorded."""
+    cdef list arrays = workspace("scale", x, None, ())
+    cdef Shares all = shares_of(arrays)
+    cdef Py_ssize_t i
+    cdef bint is_float = PyArray_TYPE(x.array) == NPY_FLOAT
+    for i in prange(all.threads, nogil=True, num_threads=all.threads, schedule="static"):
+        if is_float:
+            scale_f32(<float*> at(&all, 0, i), <float> factor, length(&all, i))
+        else:
+            scale_f64(<double*> at(&all, 0, i), factor, length(&all, i))
+    finish(x, (), arrays)

@@ -1,4 +1,4 @@
-"""The recurrent layers and additive attention in primitive operations: the specification.
+"""The recurrent layers, additive attention and layer normalisation in primitive operations: the specification.
 
 Cell, layer, stack: a *step* takes the gates that the input contributes and the state before it, and returns the new
 state; ``scan`` runs a step over all time steps of one layer in one direction; the stacking is done in ``nn``.
@@ -141,3 +141,16 @@ def additive_attention(query, keys, values, v, mask=None):
         weights = weights.masked_fill(out, 0.0)
     context = matmul(weights, values)                                              # (B, Q, V)
     return (context.squeeze(1), weights.squeeze(1)) if single else (context, weights)
+
+
+# ---- normalisation ---------------------------------------------------------------------------------------------------
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """y = (x - mean) / sqrt(variance + eps) * weight + bias over the last dimensions (Ba et al. 2016,
+    arXiv:1607.06450). input (..., *normalized_shape), weight and bias normalized_shape.
+    """
+    dims = tuple(range(-len(normalized_shape), 0))
+    x = input - input.mean(dims, keepdim=True)
+    y = x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias

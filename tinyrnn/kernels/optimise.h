@@ -12,6 +12,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "lanes.h"
+
 /* C's square root by the type of its argument. */
 #define ROOT(x) _Generic((x), float: sqrtf, default: sqrt)(x)
 
@@ -166,6 +168,25 @@ typedef struct { adadelta_loop f32, f64; } adadelta_table;
     }
 FOR_BOTH(adadelta)
 
+/* ---- clipping ---------------------------------------------------------------------------------------------------
+ * The sum of g g in pieces of CLIP_PIECE, each rounded once and added up in double; and g = factor g
+ */
+enum { CLIP_PIECE = 1024 };
+
+#define CLIP(T, NAME)                                                                                               \
+    static double square_sum_##NAME(const T *g, ptrdiff_t n) {                                                      \
+        double sum = 0;                                                                                             \
+        for (ptrdiff_t i = 0; i < n; i += CLIP_PIECE)                                                               \
+            sum += dot_of_##NAME(g + i, g + i, n - i < CLIP_PIECE ? n - i : CLIP_PIECE);                            \
+        return sum;                                                                                                 \
+    }                                                                                                               \
+    static void scale_##NAME(T *restrict g, T factor, ptrdiff_t n) {                                                \
+        for (ptrdiff_t i = 0; i < n; i++) g[i] *= factor;                                                           \
+    }
+CLIP(float, f32)
+CLIP(double, f64)
+
+#undef CLIP
 #undef ROOT
 #undef DECAYED
 #undef EACH

@@ -48,3 +48,8 @@ cdef extern from "optimise.h":
     const rmsprop_table rmsprop_loops
     const adagrad_table adagrad_loops
     const adadelta_table adadelta_loops
+
+    double square_sum_f32(const float* g, Py_ssize_t n) noexcept nogil
+    double square_sum_f64(const double* g, Py_ssize_t n) noexcept nogil
+    void scale_f32(float* g, float factor, Py_ssize_t n) noexcept nogil
+    void scale_f64(double* g, double factor, Py_ssize_t n) noexcept nogil

@@ -1,5 +1,6 @@
 """Attention."""
-from tinyrnn.autograd import reference
+from tinyrnn.autograd import fused_attention, reference
+from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.nn.linear import Linear
 from tinyrnn.nn.module import Module
 
@@ -17,10 +18,13 @@ class AdditiveAttention(Module):
     projected what ``project(keys)`` returned: the keys' share of the score, the same for every query of a source, so
               a decoder computes it once
     context   (B, V) or (B, Q, V); weights (B, S) or (B, Q, S) sum to 1 over the source
+
+    ``fused=False`` computes it in primitive operations.
     """
 
-    def __init__(self, query_size, key_size, attention_size, device=None, dtype=None):
+    def __init__(self, query_size, key_size, attention_size, device=None, dtype=None, *, fused=True):
         super().__init__()
+        self.fused = fused
         self.W_q = Linear(query_size, attention_size, bias=False, device=device, dtype=dtype)
         self.W_k = Linear(key_size, attention_size, bias=False, device=device, dtype=dtype)
         self.v = Linear(attention_size, 1, bias=False, device=device, dtype=dtype)
@@ -33,7 +37,8 @@ class AdditiveAttention(Module):
         values = keys if values is None else values
         projected = self.project(keys) if projected is None else projected
         self.check(query, projected, values, mask)
-        return reference.additive_attention(self.W_q(query), projected, values, self.v.weight.squeeze(0), mask)
+        module = fused_attention if self.fused and is_fused_enabled() else reference
+        return module.additive_attention(self.W_q(query), projected, values, self.v.weight.squeeze(0), mask)
 
     def check(self, query, projected, values, mask):
         B, S = projected.shape[:2]

@@ -1,7 +1,9 @@
 """What layers compute, as functions with PyTorch's names. Most are operations of ``autograd``, shown here again."""
 import numpy as np
 
+from tinyrnn.autograd import fused_normalization, reference
 from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.ops_activations import (
     dropout,
     elu,
@@ -58,11 +60,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
             raise ShapeError(f"layer_norm: expected {name} of shape {shape}, got {x.shape}")
     if not shape or input.shape[-len(shape):] != shape:
         raise ShapeError(f"layer_norm: normalized_shape {shape} must be the end of the input's shape {input.shape}")
-    dims = tuple(range(-len(shape), 0))
-    x = input - input.mean(dims, keepdim=True)
-    y = x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    module = fused_normalization if is_fused_enabled() else reference
+    return module.layer_norm(input, shape, weight, bias, eps)
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12):

@@ -7,12 +7,15 @@ import warnings
 
 import numpy as np
 
+from tinyrnn.autograd import fused_loss, reference_loss
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_activations import logsigmoid
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_softmax import log_softmax
+from tinyrnn.autograd.reference_loss import class_dim, negative_likelihood, over_classes
 
 SMALLEST = float(np.float32(1e-12))          # PyTorch's constant is a float32, also where the numbers are float64
 
@@ -45,31 +48,21 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     check_reduction("cross_entropy", reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    dim = class_dim("cross_entropy", input)
-    logs = log_softmax(input, dim)
-    if target.shape == input.shape:
-        return soft_cross_entropy(logs, target, dim, weight, reduction, label_smoothing, ignore_index)
-    loss = negative_likelihood("cross_entropy", logs, target, weight, ignore_index, reduction)
-    if label_smoothing == 0:
-        return loss
-    # the evenly spread part: every class is a target once
-    weighted = logs if weight is None else logs * over_classes(weight, logs, dim)
-    even = -weighted.sum(dim).masked_fill(target == ignore_index, 0.0)
-    if reduction != "none":
-        even = even.sum()
-    if reduction == "mean":
-        even = even / total_weight(target, weight, ignore_index, even.dtype)
-    return loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[dim])
+    if target.shape == input.shape and input.ndim:
+        return soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore_index)
+    module = fused_loss if is_fused_enabled() else reference_loss
+    return module.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
-def soft_cross_entropy(logs, target, dim, weight, reduction, label_smoothing, ignore_index):
+def soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore_index):
     """Targets that are probabilities: loss = -sum_c w_c p_c log softmax(x)_c; "mean" divides by the number of rows."""
     if target.dtype.kind != "f":
         raise DtypeError("cross_entropy: Expected floating point type for target with class probabilities, got "
                          f"{target.dtype}")
     if ignore_index >= 0:
         raise ValueError("cross_entropy: ignore_index is not supported for targets that are class probabilities")
-    classes = logs.shape[dim]
+    dim = class_dim("cross_entropy", input)
+    logs, classes = log_softmax(input, dim), input.shape[dim]
     if label_smoothing > 0:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     product = logs * target if weight is None else logs * target * over_classes(weight, logs, dim)
@@ -83,59 +76,6 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     """loss = -w_t x_t, x log-probabilities: what :func:`cross_entropy` does after its log-softmax. Shapes as there."""
     check_reduction("nll_loss", reduction, size_average, reduce)
     return negative_likelihood("nll_loss", input, target, weight, ignore_index, reduction)
-
-
-def negative_likelihood(name, logs, target, weight, ignore_index, reduction):
-    dim = class_dim(name, logs)
-    check_classes(name, logs.shape, target, weight, ignore_index, dim)
-    ignored = target == ignore_index
-    kept = target.masked_fill(ignored, 0)
-    loss = -logs.gather(dim, kept.unsqueeze(dim)).squeeze(dim) if logs.shape[dim] else logs.sum(dim)
-    if weight is not None:
-        loss = loss * weight[kept]
-    loss = loss.masked_fill(ignored, 0.0)
-    if reduction == "mean":
-        return loss.sum() / total_weight(target, weight, ignore_index, loss.dtype)
-    return reduced(loss, reduction)
-
-
-def class_dim(name, input):
-    if input.ndim == 0:
-        raise ShapeError(f"{name}: the input needs a dimension of classes, its shape is ()")
-    return 0 if input.ndim == 1 else 1
-
-
-def check_classes(name, shape, target, weight, ignore_index, dim):
-    """Raises unless every target is a class, or ignored, and the shapes fit."""
-    classes = shape[dim]
-    if target.dtype.kind != "i":
-        raise DtypeError(f"{name}: expected classes as int64, not {target.dtype} of shape {target.shape} "
-                         f"for an input of shape {shape}")
-    if target.shape != shape[:dim] + shape[dim + 1:]:
-        raise ShapeError(f"{name}: the input {shape} needs a target of shape {shape[:dim] + shape[dim + 1:]}, "
-                         f"not {target.shape}")
-    if weight is not None and weight.shape != (classes,):
-        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but "
-                         f"got weight tensor of shape: {weight.shape}")
-    wrong = ((target.array < 0) | (target.array >= classes)) & (target.array != ignore_index)
-    if wrong.any():
-        raise IndexError(f"{name}: Target {target.array[wrong][0]} is out of bounds for {classes} classes")
-
-
-def total_weight(target, weight, ignore_index, dtype):
-    """The sum of the weights of all rows that count."""
-    kept = target.array[target.array != ignore_index]
-    total = len(kept) if weight is None else weight.array[kept].sum()
-    return record(np.asarray(total, dtype), (), None)
-
-
-def over_classes(weight, logs, dim):
-    """A weight (C,) in a shape that multiplies (N, C, d1, ...)."""
-    classes = logs.shape[dim]
-    if weight.shape != (classes,):
-        raise ShapeError(f"cross_entropy: weight tensor should be defined either for all {classes} classes or no "
-                         f"classes but got weight tensor of shape: {weight.shape}")
-    return weight.reshape([classes] + [1] * (logs.ndim - dim - 1))
 
 
 # ---- yes or no -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import torch
 import torch.nn.utils as theirs
 from nn_helpers import assert_same, assert_same_gradients, leaf
 
+from tinyrnn import get_num_threads, set_num_threads
 from tinyrnn.autograd.engine import record
 from tinyrnn.nn import utils as ours
 
@@ -86,3 +87,37 @@ def test_foreach_is_not_there():
                  lambda: ours.clip_grad_value_(p, 1.0, foreach=False), lambda: ours.get_total_norm(p, foreach=True)):
         with pytest.raises(NotImplementedError, match="foreach"):
             call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_bits_with_any_number_of_threads(dtype):
+    """The norm of a large gradient, and the gradient afterwards."""
+    found, before = [], get_num_threads()
+    try:
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            x = leaf(np.zeros(300_001, dtype))[0]
+            x.grad = record(np.random.default_rng(0).standard_normal(300_001).astype(dtype), (), None)
+            found.append((ours.clip_grad_norm_(x, 1.0).numpy(), x.grad.numpy()))
+    finally:
+        set_num_threads(before)
+    for norm, grad in found[1:]:
+        assert norm == found[0][0]
+        np.testing.assert_array_equal(grad, found[0][1])
+
+
+def test_gradients_with_gaps():
+    """Gradients whose elements are not side by side are scaled where they are."""
+    memory = np.ones((4, 6))
+    x = leaf(np.zeros((3, 4)))[0]
+    x.grad = record(memory.T[::2], (), None)
+    ours.clip_grad_norm_(x, 1.0)
+    np.testing.assert_allclose(memory[:, ::2], 12 ** -0.5, rtol=1e-5)
+    assert (memory[:, 1::2] == 1).all()
+
+
+def test_small_gradients_are_not_touched():
+    x = leaf(np.zeros(3))[0]
+    x.grad = record(np.full(3, 0.1), (), None)
+    ours.clip_grad_norm_(x, 1.0)
+    assert x.grad._version == 0 and (x.grad.array == 0.1).all()

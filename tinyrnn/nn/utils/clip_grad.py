@@ -1,4 +1,5 @@
 """Gradients that are too large, made smaller in place."""
+import math
 import types
 import warnings
 
@@ -6,6 +7,7 @@ import numpy as np
 
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.grad_mode import no_grad
+from tinyrnn.autograd.ops_optimise import scale, square_sum
 from tinyrnn.autograd.tensor import Tensor
 
 
@@ -16,7 +18,10 @@ def gradients(parameters):
 
 
 def norm(x, norm_type):
-    """(sum |x|^p)^(1/p) of an array: for p = inf the largest |x|, for -inf the smallest, for 0 how many are not 0."""
+    """(sum |x|^p)^(1/p) of a tensor: for p = inf the largest |x|, for -inf the smallest, for 0 how many are not 0."""
+    if norm_type == 2:
+        return math.sqrt(square_sum(x))
+    x = x.array
     size = np.abs(x)
     with np.errstate(all="ignore"):                 # inf and nan are answers here
         if norm_type == np.inf:
@@ -25,9 +30,6 @@ def norm(x, norm_type):
             return size.min(initial=np.inf)
         if norm_type == 0:
             return np.count_nonzero(x)
-        if norm_type == 2:
-            flat = x.reshape(-1)
-            return np.sqrt(np.dot(flat, flat))
         return (size ** norm_type).sum() ** (1 / norm_type)
 
 
@@ -45,7 +47,9 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     norm_type = float(norm_type)
     dtype = tensors[0].dtype if tensors else np.dtype(np.float32)
-    total = norm(np.array([norm(x.array, norm_type) for x in tensors], dtype), norm_type) if tensors else 0.0
+    with np.errstate(over="ignore"):                # a norm may be too large for the first tensor's dtype
+        norms = np.array([norm(x, norm_type) for x in tensors], dtype)
+    total = norm(record(norms, (), None), norm_type) if tensors else 0.0
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
@@ -59,9 +63,9 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     check_foreach(foreach)
     found = gradients(parameters)
     with no_grad():
-        factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
-        for grad in found:
-            grad.mul_(factor if factor.dtype == grad.dtype else factor.to(grad.dtype))
+        factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0).item()
+    for grad in found if factor != 1 else ():
+        scale(grad, factor)
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):

@@ -1,16 +1,19 @@
 """Between NumPy's arrays and the loops of the kernels: dtype choice, contiguity and broadcasting.
 
 This is the one place that knows them. An operation hands a table of loops and its arrays to ``map_unary`` or
-``map_binary`` and gets a new C-contiguous array; the kernels see pointers and sizes only.
+``map_binary`` and gets a new array; the kernels see pointers and sizes only. Large loops are shared among threads,
+element by element, so the result does not depend on how many there are.
 """
 cimport numpy as cnp
+from cython.parallel cimport prange
 from numpy cimport (
     NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
-    PyArray_ISBEHAVED_RO, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES,
-    PyArray_TYPE, dtype, ndarray, npy_intp,
+    PyArray_ISBEHAVED_RO, PyArray_IS_C_CONTIGUOUS, PyArray_IS_F_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM,
+    PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, dtype, ndarray, npy_intp,
 )
 
-from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loops
+from tinyrnn.kernels.parallel cimport threads_for
+from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loop, unary_loops
 
 cdef extern from "numpy/arrayobject.h":
     tuple PyArray_IntTupleFromIntp(int n, const npy_intp* values)
@@ -83,13 +86,36 @@ cdef ndarray contiguous(ndarray x):
     return x if PyArray_IS_C_CONTIGUOUS(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
+cdef int threads_of(Py_ssize_t n) noexcept nogil:
+    """How many threads a loop over n elements gets. An element takes about half a nanosecond: see kernels/parallel."""
+    return threads_for(n // 2)
+
+
 cdef ndarray map_unary(const unary_loops* loops, ndarray x):
-    """y = f(x), element by element, for a float32 or float64 array."""
+    """y = f(x), element by element, for a float32 or float64 array. A transposed matrix stays one."""
+    cdef bint transposed = PyArray_IS_F_CONTIGUOUS(x) and not PyArray_IS_C_CONTIGUOUS(x)
     cdef ndarray y
-    x = contiguous(x)
-    y = empty(x)
-    (loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64)(PyArray_DATA(x), PyArray_DATA(y), PyArray_SIZE(x))
+    if not transposed:
+        x = contiguous(x)
+    y = PyArray_EMPTY(PyArray_NDIM(x), PyArray_DIMS(x), PyArray_TYPE(x), transposed)
+    run_unary(loops, x, y)
     return y
+
+
+cdef int run_unary(const unary_loops* loops, ndarray x, ndarray y) except -1:
+    """y = f(x) for arrays whose elements lie side by side in the same order."""
+    cdef unary_loop f = loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64
+    cdef Py_ssize_t n = PyArray_SIZE(x), item = PyArray_ITEMSIZE(x), part, first
+    cdef int team = threads_of(n)
+    cdef char* px = PyArray_BYTES(x)
+    cdef char* py = PyArray_BYTES(y)
+    if team == 1:
+        f(px, py, n)
+    else:
+        for part in prange(team, nogil=True, num_threads=team, schedule="static"):
+            first = n * part // team
+            f(px + first * item, py + first * item, n * (part + 1) // team - first)
+    return 0
 
 
 cdef int accumulate(ndarray y, ndarray x) except -1:
@@ -97,9 +123,7 @@ cdef int accumulate(ndarray y, ndarray x) except -1:
     if PyArray_TYPE(x) != PyArray_TYPE(y) or not is_real(y) or not same_shape(x, y):
         raise ShapeError(f"gradient: {x.dtype} {shape_of(x)} cannot be added to {y.dtype} {shape_of(y)}")
     x = contiguous(x)
-    (accumulate_loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else accumulate_loops.f64)(
-        PyArray_DATA(x), PyArray_DATA(y), PyArray_SIZE(x))
-    return 0
+    return run_unary(&accumulate_loops, x, y)
 
 
 # ---- two arrays ------------------------------------------------------------------------------------------------------
@@ -183,23 +207,56 @@ cdef void walk(Loop* loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t 
             return
 
 
+cdef void walk_part(Loop loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t item, Py_ssize_t item_y, int part,
+                    int parts) noexcept nogil:
+    """``walk`` over one of several equal parts of the outermost dimension."""
+    cdef npy_intp first = loop.size[0] * part // parts, row = item_y
+    cdef int i
+    for i in range(1, loop.ndim):
+        row *= loop.size[i]
+    loop.size[0] = loop.size[0] * (part + 1) // parts - first
+    if loop.size[0]:
+        walk(&loop, f, a + first * loop.step_a[0], b + first * loop.step_b[0], y + first * row, item, item_y)
+
+
+cdef int run_binary(binary_loop f, Loop* loop, ndarray a, ndarray b, ndarray y) except -1:
+    """y = f(a, b) along the merged dimensions of ``loop``."""
+    cdef Py_ssize_t item = PyArray_ITEMSIZE(a), item_y = PyArray_ITEMSIZE(y)
+    cdef int team = threads_of(PyArray_SIZE(y)), part
+    cdef char* pa = PyArray_BYTES(a)
+    cdef char* pb = PyArray_BYTES(b)
+    cdef char* py = PyArray_BYTES(y)
+    if loop.ndim == 0:                  # one element
+        f(pa, 1, pb, 1, py, 1)
+    elif team == 1:
+        walk(loop, f, pa, pb, py, item, item_y)
+    else:
+        for part in prange(team, nogil=True, num_threads=team, schedule="static"):
+            walk_part(loop[0], f, pa, pb, py, item, item_y, part, team)
+    return 0
+
+
+cdef bint together(ndarray a, ndarray b) noexcept:
+    """Whether both have one shape and their elements side by side in one order, as transposed matrices may."""
+    return same_shape(a, b) and (PyArray_IS_C_CONTIGUOUS(a) and PyArray_IS_C_CONTIGUOUS(b)
+                                 or PyArray_IS_F_CONTIGUOUS(a) and PyArray_IS_F_CONTIGUOUS(b))
+
+
 cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth):
     """y = f(a, b) with broadcasting, for two arrays of one dtype, float32 or float64; ``truth``: y is bool."""
     cdef binary_loop f = loops.f32 if PyArray_TYPE(a) == NPY_FLOAT else loops.f64
     cdef int type_y = NPY_BOOL if truth else PyArray_TYPE(a)
     cdef ndarray y
     cdef Loop loop
-    if PyArray_IS_C_CONTIGUOUS(a) and PyArray_IS_C_CONTIGUOUS(b) and same_shape(a, b):
-        y = PyArray_EMPTY(PyArray_NDIM(a), PyArray_DIMS(a), type_y, 0)
-        f(PyArray_DATA(a), 1, PyArray_DATA(b), 1, PyArray_DATA(y), PyArray_SIZE(a))
+    if together(a, b):
+        y = PyArray_EMPTY(PyArray_NDIM(a), PyArray_DIMS(a), type_y, not PyArray_IS_C_CONTIGUOUS(a))
+        loop.ndim, loop.size[0] = 1, PyArray_SIZE(a)
+        loop.step_a[0] = loop.step_b[0] = PyArray_ITEMSIZE(a)
+        run_binary(f, &loop, a, b, y)
         return y
     broadcast(name, a, b, &loop)
     y = PyArray_EMPTY(loop.ndim, loop.size, type_y, 0)
-    if PyArray_SIZE(y) == 0:
-        return y
-    merge(&loop)
-    if loop.ndim == 0:                  # one element
-        f(PyArray_DATA(a), 1, PyArray_DATA(b), 1, PyArray_DATA(y), 1)
-    else:
-        walk(&loop, f, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y), PyArray_ITEMSIZE(a), PyArray_ITEMSIZE(y))
+    if PyArray_SIZE(y):
+        merge(&loop)
+        run_binary(f, &loop, a, b, y)
     return y

@@ -8,10 +8,12 @@ from numpy cimport import_array
 from tinyrnn.autograd.arrays cimport is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.ops_arithmetic cimport operand, real
-from tinyrnn.autograd.tensor cimport Tensor, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.pointwise cimport (
-    elu_loops, gelu_loops, gelu_tanh_loops, leaky_relu_loops, logsigmoid_loops, relu_loops, sigmoid_loops, silu_loops,
-    softplus_loops, tanh_loops,
+    binary_loops, elu_loops, elu_slope_loops, gelu_backward_loops, gelu_loops, gelu_tanh_loops, leaky_relu_loops,
+    leaky_relu_slope_loops, logsigmoid_backward_loops, logsigmoid_loops, relu_backward_loops, relu_loops,
+    sigmoid_backward_loops, sigmoid_loops, silu_backward_loops, silu_loops, softplus_loops, softplus_slope_loops,
+    tanh_backward_loops, tanh_loops,
 )
 
 import numpy as np
@@ -27,26 +29,33 @@ cdef double PHI_0 = 0.398942280401432678                # the normal density at 
 cdef double CUBIC = 0.044715                            # gelu's tanh form: Hendrycks and Gimpel 2016, section 2
 
 
+# ---- backward in one pass --------------------------------------------------------------------------------------------
+
+cdef Tensor one_pass(const binary_loops* loops, Tensor a, Tensor dy):
+    """What backward says in operations, for when nobody wants to differentiate it: one loop, written in pointwise.h."""
+    return wrap(map_binary("backward", loops, a.array, dy.array, False))
+
+
 # ---- squashing -------------------------------------------------------------------------------------------------------
 
 def tanh(Tensor input not None):
     """y = tanh x.    dx = dy (1 - y^2)"""
     def backward(y, dy):
-        return dy * (1 - y * y)
+        return dy * (1 - y * y) if get_mode() == RECORDING else one_pass(&tanh_backward_loops, y, dy)
     return record(map_unary(&tanh_loops, real(input)), (input,), backward, (OUTPUT,))
 
 
 def sigmoid(Tensor input not None):
     """y = 1 / (1 + e^-x).    dx = dy y (1 - y)"""
     def backward(y, dy):
-        return dy * (y * (1 - y))
+        return dy * (y * (1 - y)) if get_mode() == RECORDING else one_pass(&sigmoid_backward_loops, y, dy)
     return record(map_unary(&sigmoid_loops, real(input)), (input,), backward, (OUTPUT,))
 
 
 def logsigmoid(Tensor input not None):
     """y = ln sigmoid(x) = min(x, 0) - ln(1 + e^-|x|).    dx = dy sigmoid(-x)"""
     def backward(y, dy):
-        return dy * sigmoid(-input)
+        return dy * sigmoid(-input) if get_mode() == RECORDING else one_pass(&logsigmoid_backward_loops, input, dy)
     return record(map_unary(&logsigmoid_loops, real(input)), (input,), backward, (input,))
 
 
@@ -77,7 +86,7 @@ def relu(Tensor input not None, bint inplace=False):
         raise DtypeError(f"relu: truth values have no sign: {input.shape}")
 
     def backward(y, dy):
-        return dy.masked_fill(y <= 0, 0)
+        return dy.masked_fill(y <= 0, 0) if get_mode() == RECORDING else one_pass(&relu_backward_loops, y, dy)
     out = map_unary(&relu_loops, input.array) if is_real(input.array) else np.maximum(input.array, 0)
     return record(out, (input,), backward, (OUTPUT,))
 
@@ -94,6 +103,8 @@ def leaky_relu(Tensor input not None, double negative_slope=0.01, bint inplace=F
         return leaky_relu_(input, negative_slope)
 
     def backward(y, dy):
+        if get_mode() != RECORDING:
+            return dy * one_pass(&leaky_relu_slope_loops, input, operand("leaky_relu", negative_slope, input))
         return dy * input.new_full(input.shape, negative_slope).masked_fill(input > 0, 1)
     return record(map_binary("leaky_relu", &leaky_relu_loops, x.array, operand("leaky_relu", negative_slope, x).array,
                              False), (input,), backward, (input,))
@@ -106,6 +117,8 @@ def elu(Tensor input not None, double alpha=1.0, bint inplace=False):
         return elu_(input, alpha)
 
     def backward(y, dy):
+        if get_mode() != RECORDING:
+            return dy * one_pass(&elu_slope_loops, input, operand("elu", alpha, input))
         return dy * (input.clamp(max=0).exp() * alpha).masked_fill(input > 0, 1)
     return record(map_binary("elu", &elu_loops, x.array, operand("elu", alpha, x).array, False), (input,), backward,
                   (input,))
@@ -118,6 +131,8 @@ def softplus(Tensor input not None, double beta=1.0, double threshold=20.0):
 
     def backward(y, dy):
         z = input * beta
+        if get_mode() != RECORDING:
+            return dy * one_pass(&softplus_slope_loops, z, limit)
         return dy * sigmoid(z).masked_fill(z > threshold, 1)
     out = wrap(map_binary("softplus", &softplus_loops, z.array, limit.array, False))
     return record(out if beta == 1 else out / beta, (input,), backward, (input,))
@@ -131,6 +146,8 @@ def silu(Tensor input not None, bint inplace=False):
         return silu_(input)
 
     def backward(y, dy):
+        if get_mode() != RECORDING:
+            return one_pass(&silu_backward_loops, input, dy)
         s = sigmoid(input)
         return dy * (s * (1 + input * (1 - s)))
     return record(map_unary(&silu_loops, real(input)), (input,), backward, (input,))
@@ -147,6 +164,8 @@ def gelu(Tensor input not None, *, str approximate="none"):
         raise RuntimeError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
 
     def backward(y, dy):
+        if get_mode() != RECORDING:
+            return one_pass(&gelu_backward_loops, input, dy)
         P, p = ((input * ROOT_HALF).erf() + 1) * 0.5, (input * input * -0.5).exp() * PHI_0
         return dy * (P + input * p)
     return record(map_unary(&gelu_loops, real(input)), (input,), backward, (input,))

@@ -10,8 +10,9 @@ from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unar
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.tensor cimport Tensor, refresh, wrap
 from tinyrnn.kernels.pointwise cimport (
-    absolute_loops, add_loops, binary_loops, div_loops, eq_loops, floor_divide_loops, ge_loops, gt_loops, le_loops,
-    lt_loops, maximum_loops, minimum_loops, mul_loops, ne_loops, neg_loops, pow_loops, remainder_loops, sub_loops,
+    absolute_loops, add_loops, binary_loops, cube_loops, div_loops, eq_loops, floor_divide_loops, ge_loops, gt_loops, le_loops,
+    lt_loops, maximum_loops, minimum_loops, mul_loops, ne_loops, neg_loops, pow_loops,
+    reciprocal_loops, remainder_loops, rsqrt_loops, sqrt_loops, square_loops, sub_loops, unary_loops,
 )
 
 import numpy as np
@@ -212,6 +213,8 @@ def remainder(input, other):
 
 def pow(input, exponent):
     """y = a^b.    da = dy b a^(b-1),  db = dy y ln a;  zero where b = 0, and where a = 0 and b >= 0"""
+    if isinstance(input, Tensor) and isinstance(exponent, (int, float)) and is_real((<Tensor> input).array):
+        return power(input, exponent)
     cdef Tensor a = operand("pow", input, exponent), b = operand("pow", exponent, input)
     cdef bint a_wanted = a.requires, b_wanted = b.requires
     if not is_real(a.array) and (b.array < 0).any():
@@ -222,6 +225,23 @@ def pow(input, exponent):
         db = (dy * y * a.log()).masked_fill((a == 0) & (b >= 0), 0) if b_wanted else None
         return da, db
     return record(compute("pow", &pow_loops, "power", a, b), (a, b), backward, (a, b, OUTPUT if b_wanted else None))
+
+
+cdef Tensor power(Tensor x, double p):
+    """y = x^p for a number p.    dx = dy p x^(p-1); zero for p = 0"""
+    cdef const unary_loops* simple = (
+        &square_loops if p == 2 else &cube_loops if p == 3 else &sqrt_loops if p == 0.5 else
+        &rsqrt_loops if p == -0.5 else &reciprocal_loops if p == -1 else NULL)
+
+    def backward(y, dy):
+        if p == 0:
+            return zeros_of(dy)
+        return dy * (x * 2 if p == 2 else power(x, p - 1) * p)
+    backward.__qualname__ = "pow"
+    if p == 1:
+        return record(x.array.copy(), (x,), backward, (x,))
+    return record(map_binary("pow", &pow_loops, x.array, scalar(p, PyArray_TYPE(x.array)).array, False)
+                  if simple is NULL else map_unary(simple, x.array), (x,), backward, (x,))
 
 
 def neg(Tensor input not None):

@@ -3,15 +3,20 @@
 Most of these are ``take_at``, ``put_at`` and ``add_at`` of ``ops_index`` with the arrays of integers that the operation
 means. One that is not in place is the one in place on a copy.
 """
-from numpy cimport NPY_BOOL, NPY_INT64, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    NPY_BOOL, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE,
+    import_array, ndarray,
+)
 
-from tinyrnn.autograd.arrays cimport shape_of
+from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_arithmetic cimport operand
 from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
 from tinyrnn.autograd.ops_memory cimport cast, value_of
 from tinyrnn.autograd.ops_shape cimport axis_of
+from tinyrnn.autograd.ops_sort cimport pick
 from tinyrnn.autograd.tensor cimport Tensor, wrap
+from tinyrnn.kernels.rows cimport select_where
 
 import numpy as np
 
@@ -54,27 +59,41 @@ def where(condition, input=None, other=None):
         kind = np.result_type(np.min_scalar_type(input), np.min_scalar_type(other))
         input = wrap(np.asarray(input, FLOAT32 if kind.kind == "f" else kind if kind.kind == "b" else INT64))
     a, b = operand("where", input, other), operand("where", other, input)
-    joint_shape("where", shape_of(c.array), joint_shape("where", shape_of(a.array), shape_of(b.array)))
+    shape = joint_shape("where", shape_of(c.array), joint_shape("where", shape_of(a.array), shape_of(b.array)))
+    a_wanted, b_wanted = a.requires, b.requires
 
     def backward(y, dy):
-        return None, where(c, dy, 0), where(c, 0, dy)
-    return record(np.where(c.array, a.array, b.array), (c, a, b), backward, (c,))
+        return None, where(c, dy, 0) if a_wanted else None, where(c, 0, dy) if b_wanted else None
+    return record(choice(shape, c.array, a.array, b.array), (c, a, b), backward, (c,))
+
+
+cdef ndarray choice(tuple shape, ndarray mask, ndarray a, ndarray b):
+    """mask ? a : b, all three broadcast to ``shape``; a and b are of one dtype."""
+    cdef ndarray y = np.empty(shape, a.dtype)
+    mask = spread(mask, shape)
+    a = a if PyArray_SIZE(a) == 1 else spread(a, shape)
+    b = b if PyArray_SIZE(b) == 1 else spread(b, shape)
+    select_where(PyArray_BYTES(mask), PyArray_DATA(a), PyArray_SIZE(a) != 1, PyArray_DATA(b), PyArray_SIZE(b) != 1,
+                 PyArray_DATA(y), PyArray_SIZE(y), PyArray_ITEMSIZE(y))
+    return y
+
+
+cdef ndarray spread(ndarray x, tuple shape):
+    """x broadcast to ``shape``, C-contiguous."""
+    return contiguous(x if shape_of(x) == shape else np.broadcast_to(x, shape))
 
 
 def masked_fill(Tensor input not None, mask, value):
     """y = value where the mask is true, else x.    dx = dy where it is false,  dvalue = sum of dy where it is true"""
     cdef Tensor m = mask_of("masked_fill", mask), v = cast(value_of("masked_fill", value, input), input.array.dtype)
-    cdef ndarray out
     if PyArray_NDIM(v.array):
         raise ShapeError(f"masked_fill: expected one value, not {v.shape}")
     shape = joint_shape("masked_fill", shape_of(input.array), shape_of(m.array))
-    out = input.array.copy() if shape == shape_of(input.array) else np.broadcast_to(input.array, shape).copy()
-    np.copyto(out, v.array, where=m.array)
 
     def backward(y, dy):
         return masked_fill(dy, m, 0), where(m, dy, 0) if v_wanted else None
     v_wanted = v.requires
-    return record(out, (input, v), backward, (m,))
+    return record(choice(shape, m.array, v.array, input.array), (input, v), backward, (m,))
 
 
 masked_fill_ = in_place(masked_fill)
@@ -151,7 +170,10 @@ def gather(Tensor input not None, dim, index):
     """y[i][j][k] = x[i][index[i][j][k]][k] for dim 1, and so on.    dx = dy added there"""
     cdef int d = axis_of("gather", dim, input)
     cdef ndarray at = integers("gather", index)
-    cdef tuple shape = shape_of(at)
+    cdef tuple shape = shape_of(at), own = shape_of(input.array)
+    if len(own) == len(shape) > 0 and own[:d] == shape[:d] and own[d + 1:] == shape[d + 1:]:
+        at = in_range("gather", at, input, d)
+        return pick(input, at.copy() if input.requires else at, d)
     if PyArray_NDIM(input.array) == 0:
         return gather(input.reshape(1), 0, wrap(at_least_1d(at))).reshape(shape)
     return take_at("gather", input, grid("gather", input, d, at_least_1d(at))).reshape(shape)

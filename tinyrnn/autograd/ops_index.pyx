@@ -7,16 +7,19 @@ unlike in NumPy, an integer beside an array of integers is not an array: ``x[0, 
 """
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 from numpy cimport (
-    NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE,
-    import_array, ndarray,
+    NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE,
+    PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
 from tinyrnn.autograd.ops_memory cimport cast, fitted, value_of
 from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, version_of, wrap
-from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside
+from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside, take_rows
+
+from math import prod
 
 import numpy as np
 
@@ -215,8 +218,9 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
     cdef tuple shape = shape_of(x.array)
     cdef list kept
     cdef ndarray out
+    cdef list dims = indexed(arrays)
     try:
-        out = np.asarray(x.array.take(arrays[0], 0) if indexed(arrays) == [0] else x.array[key(arrays)])
+        out = take_along(x.array, arrays[dims[0]], dims[0]) if len(dims) == 1 else np.asarray(x.array[key(arrays)])
     except IndexError:
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None
@@ -227,6 +231,35 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
         return sum_at(name, shape, kept, dy)
     backward.__qualname__ = name
     return record(out, (x,), backward, ())
+
+
+cdef ndarray take_along(ndarray x, ndarray index, int dim):
+    """x[:, index] for any one dimension: rows of all that comes after it are copied. The index is inside x."""
+    cdef npy_intp shape[128]
+    cdef npy_intp outer = 1, count = PyArray_SIZE(index), width = PyArray_ITEMSIZE(x), o
+    cdef int i, n = 0
+    cdef ndarray y
+    cdef char* px
+    cdef char* py
+    cdef int64_t* rows
+    x, index = contiguous(x), contiguous(index)
+    rows = <int64_t*> PyArray_DATA(index)
+    for i in range(PyArray_NDIM(x)):
+        if i == dim:
+            memcpy(shape + n, PyArray_DIMS(index), PyArray_NDIM(index) * sizeof(npy_intp))
+            n += PyArray_NDIM(index)
+            continue
+        shape[n] = PyArray_DIMS(x)[i]
+        n += 1
+        if i < dim:
+            outer *= PyArray_DIMS(x)[i]
+        else:
+            width *= PyArray_DIMS(x)[i]
+    y = PyArray_EMPTY(n, shape, PyArray_TYPE(x), 0)
+    px, py = PyArray_BYTES(x), PyArray_BYTES(y)
+    for o in range(outer):
+        take_rows(px + o * PyArray_DIMS(x)[dim] * width, rows, py + o * count * width, count, width)
+    return y
 
 
 cdef Tensor sum_at(str name, tuple shape, list arrays, Tensor dy):
@@ -298,32 +331,39 @@ cdef int add_rows_at(ndarray x, list arrays, ndarray value) except -1:
     cdef int at = dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0, b = <int> len(block)
     for i in dims[1:]:
         rows = rows * shape[i] + arrays[i]
+    if len(dims) == 1:
+        return add_rows(x, rows, np.broadcast_to(value, block_first(shape, dims, at, block)), prod(shape[:at]))
     value = np.broadcast_to(value, block_first(shape, dims, at, block))
     value = np.moveaxis(value, range(at, at + b), range(b))
     if dims == lead:
-        return add_rows(x, rows, value)
+        return add_rows(x, rows, value, 1)
     y = np.ascontiguousarray(np.moveaxis(x, dims, lead))
-    add_rows(y, rows, value)
+    add_rows(y, rows, value, 1)
     x[...] = np.moveaxis(y, lead, dims)
     return 0
 
 
-cdef int add_rows(ndarray y, ndarray rows, ndarray x) except -1:
-    """y[rows[i]] += x[i] for a C-contiguous y seen as rows as long as those of x. All ``rows`` are inside y."""
-    cdef Py_ssize_t n = PyArray_SIZE(rows)
+cdef int add_rows(ndarray y, ndarray rows, ndarray x, Py_ssize_t outer) except -1:
+    """y[o, rows[i]] += x[o, i] for a C-contiguous y seen as (outer, N, width). All ``rows`` are inside y."""
+    cdef Py_ssize_t n = PyArray_SIZE(rows), o, width
     cdef int64_t* at
+    cdef char* px
+    cdef char* py
     rows, x = contiguous(rows), contiguous(x)
     if n == 0 or PyArray_SIZE(x) == 0:
         return 0
-    at = <int64_t*> PyArray_DATA(rows)
-    if PyArray_TYPE(y) == NPY_FLOAT:
-        add_rows_f32(at, PyArray_DATA(x), PyArray_DATA(y), n, PyArray_SIZE(x) // n)
-    elif PyArray_TYPE(y) == NPY_DOUBLE:
-        add_rows_f64(at, PyArray_DATA(x), PyArray_DATA(y), n, PyArray_SIZE(x) // n)
-    elif PyArray_TYPE(y) == NPY_INT64:
-        add_rows_i64(at, PyArray_DATA(x), PyArray_DATA(y), n, PyArray_SIZE(x) // n)
-    else:
-        raise DtypeError(f"truth values cannot be added up: {shape_of(x)}")
+    at, px, py, width = <int64_t*> PyArray_DATA(rows), PyArray_BYTES(x), PyArray_BYTES(y), PyArray_SIZE(x) // n // outer
+    for o in range(outer):
+        if PyArray_TYPE(y) == NPY_FLOAT:
+            add_rows_f32(at, px, py, n, width)
+        elif PyArray_TYPE(y) == NPY_DOUBLE:
+            add_rows_f64(at, px, py, n, width)
+        elif PyArray_TYPE(y) == NPY_INT64:
+            add_rows_i64(at, px, py, n, width)
+        else:
+            raise DtypeError(f"truth values cannot be added up: {shape_of(x)}")
+        px += n * width * PyArray_ITEMSIZE(x)
+        py += PyArray_SIZE(y) // outer * PyArray_ITEMSIZE(y)
     return 0
 
 

@@ -1,12 +1,17 @@
 """Operations that join, repeat, reorder and frame: their results have memory of their own."""
 from cpython.number cimport PyNumber_Index
-from numpy cimport PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    PyArray_BYTES, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
+)
 
-from tinyrnn.autograd.arrays cimport common_dtype, shape_of
+from tinyrnn.autograd.arrays cimport common_dtype, contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport take_at
 from tinyrnn.autograd.ops_shape cimport axis_of, sizes_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
+from tinyrnn.kernels.rows cimport copy_pieces
+
+from math import prod
 
 import numpy as np
 
@@ -62,7 +67,20 @@ def cat(tensors, dim=0):
             pieces.append(narrow(dy, d, start, n))
             start += n
         return tuple(pieces)
-    return record(np.concatenate(arrays, d), parents, backward, ())
+    return record(joined(arrays, first[:d], sum(lengths), first[d + 1:]), parents, backward, ())
+
+
+cdef ndarray joined(list arrays, tuple before, Py_ssize_t n, tuple after):
+    """(*before, n, *after) from arrays of (*before, n_i, *after), whose n_i add up to n."""
+    cdef ndarray x = arrays[0], y = np.empty((*before, n, *after), x.dtype)
+    cdef Py_ssize_t outer = max(1, prod(before)), row = PyArray_SIZE(y) // outer * PyArray_ITEMSIZE(y), width
+    cdef char* to = PyArray_BYTES(y)
+    for x in arrays:
+        x = contiguous(x)
+        width = PyArray_SIZE(x) // outer * PyArray_ITEMSIZE(x)
+        copy_pieces(PyArray_BYTES(x), width, to, row, outer, width)
+        to += width
+    return y
 
 
 concat = concatenate = cat
@@ -80,7 +98,7 @@ def stack(tensors, dim=0):
 
     def backward(y, dy):
         return tuple([select(dy, d, i) for i in range(count)])
-    return record(np.concatenate([a.reshape(first[:d] + (1,) + first[d:]) for a in arrays], d), parents, backward, ())
+    return record(joined(arrays, first[:d], count, first[d:]), parents, backward, ())
 
 
 # ---- repeating -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Memory: copies, writing over it, cutting the history off, and what a tensor says about its layout."""
 from numpy cimport (
-    PyArray_DATA, PyArray_DIMS, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_STRIDES,
-    import_array,
+    NPY_CORDER, PyArray_DATA, PyArray_DIMS, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_NewCopy,
+    PyArray_SIZE, PyArray_STRIDES, import_array,
 )
 
 from tinyrnn.autograd.arrays cimport is_real, shape_of
@@ -21,7 +21,7 @@ def clone(Tensor input not None):
     """A copy on its own memory.    dx = dy"""
     def backward(y, dy):
         return dy
-    return record(input.array.copy(), (input,), backward, ())
+    return record(PyArray_NewCopy(input.array, NPY_CORDER), (input,), backward, ())
 
 
 def contiguous(Tensor input not None):

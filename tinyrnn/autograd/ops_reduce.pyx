@@ -4,12 +4,12 @@ The arithmetic on floats is in kernels/reduce.h: it never warns about inf and Na
 depend on the rows beside it. Integers and truth values are left to NumPy.
 """
 from libc.math cimport INFINITY
-from numpy cimport NPY_FLOAT, PyArray_DATA, PyArray_TYPE, import_array, ndarray
+from numpy cimport PyArray_TYPE, import_array, ndarray
 
 from tinyrnn.autograd.arrays cimport is_real, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.ops_arithmetic cimport real
-from tinyrnn.autograd.rows cimport Rows, by_rows, dim_of, divide, fold, kept_shape, result
+from tinyrnn.autograd.rows cimport Rows, by_rows, dim_of, divide, each_row, fold, kept_shape, result
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.pointwise cimport sqrt_loops
 from tinyrnn.kernels.reduce cimport (
@@ -101,8 +101,7 @@ def logsumexp(Tensor input not None, dim, keepdim=False):
     """y = log sum e^x over dim, without overflow.    dx = dy e^(x - y)"""
     cdef Rows rows
     cdef ndarray x = by_rows("logsumexp", real(input), dim, keepdim, &rows), y = result(&rows, PyArray_TYPE(x))
-    (logsumexp_loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else logsumexp_loops.f64)(
-        PyArray_DATA(x), PyArray_DATA(y), rows.outer, rows.n, rows.inner)
+    each_row(&logsumexp_loops, x, y, &rows)
     kept = kept_shape(&rows)
 
     def backward(y, dy):
@@ -263,12 +262,12 @@ cdef object dims_of(str name, object dim, Tensor x):
 
 def any(Tensor input not None, dim=None, keepdim=False):
     """Whether any element over dim is not zero; NaN is not."""
-    return wrap(np.asarray((input.array != 0).any(axis=dims_of("any", dim, input), keepdims=keepdim)))
+    return wrap(np.asarray(np.logical_or.reduce(input.array, axis=dims_of("any", dim, input), keepdims=keepdim)))
 
 
 def all(Tensor input not None, dim=None, keepdim=False):
     """Whether no element over dim is zero; NaN is not."""
-    return wrap(np.asarray((input.array != 0).all(axis=dims_of("all", dim, input), keepdims=keepdim)))
+    return wrap(np.asarray(np.logical_and.reduce(input.array, axis=dims_of("all", dim, input), keepdims=keepdim)))
 
 
 def count_nonzero(Tensor input not None, dim=None):

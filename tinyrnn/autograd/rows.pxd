@@ -17,4 +17,5 @@ cdef tuple kept_shape(Rows* rows)
 cdef ndarray result(Rows* rows, int type_num)
 cdef ndarray fold(const fold_loops* loops, ndarray x, ndarray c, Rows* rows)
 cdef ndarray along(const row_loops* loops, ndarray x, Rows* rows)
+cdef int each_row(const row_loops* loops, ndarray x, ndarray y, Rows* rows) except -1
 cdef int divide(ndarray y, double divisor) except -1

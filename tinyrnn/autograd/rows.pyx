@@ -4,17 +4,27 @@
 the kernels in reduce.h go along. Neighbouring dimensions need no copy; others are brought together first.
 """
 from cpython.number cimport PyNumber_Index
+from cython.parallel cimport prange
+from libc.string cimport memcpy
 from numpy cimport (
-    NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array,
-    ndarray, npy_intp,
+    NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE,
+    PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, empty, shape_of
-from tinyrnn.kernels.reduce cimport fold_loops, quotient_loops, row_loops
+from tinyrnn.kernels.parallel cimport threads_for
+from tinyrnn.kernels.reduce cimport (
+    BLOCK, fold_loop, fold_loops, half_of, join_loop, quotient_loops, row_loop, row_loops, tiles,
+)
+
+import numpy as np
 
 from tinyrnn.autograd.arrays import ShapeError
 
 import_array()
+
+cdef enum:
+    PIECES = 8                      # that a long row is cut into: a power of two, the leaves of a tree
 
 
 cdef int dim_of(str name, object dim, ndarray x) except -1:
@@ -98,17 +108,67 @@ cdef ndarray result(Rows* rows, int type_num):
 cdef ndarray fold(const fold_loops* loops, ndarray x, ndarray c, Rows* rows):
     """One number a row; ``c`` (None, or one number a row too) is what the fold may use."""
     cdef ndarray y = result(rows, PyArray_TYPE(x))
-    (loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64)(
-        PyArray_DATA(x), NULL if c is None else PyArray_DATA(c), PyArray_DATA(y), rows.outer, rows.n, rows.inner)
+    cdef fold_loop f = loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64
+    cdef char* px = PyArray_BYTES(x)
+    cdef char* pc = NULL if c is None else PyArray_BYTES(c)
+    cdef char* py = PyArray_BYTES(y)
+    cdef npy_intp n = rows.n, inner = rows.inner, count = rows.outer * tiles(inner), part
+    cdef int team = threads_for(rows.outer * n * inner // 2)
+    if team == 1:
+        f(px, pc, py, n, inner, 0, count)
+    elif count < team and rows.outer == 1 and n >= 2 * PIECES * BLOCK:
+        fold_long(loops, x, pc, y, rows)
+    else:
+        team = <int> min(team, count)
+        for part in prange(team, nogil=True, num_threads=team, schedule="static"):
+            f(px, pc, py, n, inner, count * part // team, count * (part + 1) // team)
     return y
+
+
+cdef int fold_long(const fold_loops* loops, ndarray x, char* c, ndarray y, Rows* rows) except -1:
+    """Few and long rows: threads take PIECES of them, cut where the fold itself cuts, and joined as it joins."""
+    cdef bint f32 = PyArray_TYPE(x) == NPY_FLOAT
+    cdef fold_loop f = loops.f32 if f32 else loops.f64
+    cdef join_loop join = loops.join_f32 if f32 else loops.join_f64
+    cdef npy_intp width = rows.inner * PyArray_ITEMSIZE(x), inner = rows.inner, count = tiles(inner), i
+    cdef npy_intp[2 * PIECES] n, begin
+    cdef char* px = PyArray_BYTES(x)
+    cdef ndarray parts = np.empty((2 * PIECES, inner), y.dtype)
+    cdef char* to = PyArray_BYTES(parts)
+    n[1], begin[1] = rows.n, 0
+    for i in range(1, PIECES):                  # piece i is cut into 2 i and 2 i + 1
+        n[2 * i] = half_of(n[i])
+        n[2 * i + 1] = n[i] - n[2 * i]
+        begin[2 * i], begin[2 * i + 1] = begin[i], begin[i] + n[2 * i]
+    for i in prange(PIECES, 2 * PIECES, nogil=True, num_threads=threads_for(rows.n * inner // 2), schedule="static"):
+        f(px + begin[i] * width, c, to + i * width, n[i], inner, 0, count)
+    for i in range(PIECES - 1, 0, -1):
+        join(to + 2 * i * width, to + (2 * i + 1) * width, to + i * width, inner)
+    memcpy(PyArray_DATA(y), to + width, width)
+    return 0
 
 
 cdef ndarray along(const row_loops* loops, ndarray x, Rows* rows):
     """One number an element."""
     cdef ndarray y = empty(x)
-    (loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64)(
-        PyArray_DATA(x), PyArray_DATA(y), rows.outer, rows.n, rows.inner)
+    each_row(loops, x, y, rows)
     return y
+
+
+cdef int each_row(const row_loops* loops, ndarray x, ndarray y, Rows* rows) except -1:
+    """Runs a loop over all rows of x, into y."""
+    cdef row_loop f = loops.f32 if PyArray_TYPE(x) == NPY_FLOAT else loops.f64
+    cdef void* px = PyArray_DATA(x)
+    cdef void* py = PyArray_DATA(y)
+    cdef npy_intp n = rows.n, inner = rows.inner, count = rows.outer * tiles(inner), part
+    cdef int team = threads_for(rows.outer * n * inner)
+    if team == 1:
+        f(px, py, n, inner, 0, count)
+    else:
+        team = <int> min(team, count)
+        for part in prange(team, nogil=True, num_threads=team, schedule="static"):
+            f(px, py, n, inner, count * part // team, count * (part + 1) // team)
+    return 0
 
 
 cdef int divide(ndarray y, double divisor) except -1:

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "fastmath.h"
+#include "specials.h"
 
 typedef void (*unary_loop)(const void *x, void *y, ptrdiff_t n);
 typedef void (*binary_loop)(const void *a, ptrdiff_t step_a, const void *b, ptrdiff_t step_b, void *y, ptrdiff_t n);
@@ -57,6 +58,25 @@ typedef struct { binary_loop f32, f64; } binary_loops;      /* steps are counted
     UNARY_OF(float, NAME##_f32, Y) UNARY_OF(double, NAME##_f64, Y)                                                  \
     static const unary_loops NAME##_loops = {NAME##_f32, NAME##_f64};
 
+/* A formula that a few arguments are out of reach of: where RARE(x), the result is EXACT. */
+#define UNARY_REPAIRED_OF(T, NAME, Y, RARE, EXACT)                                                                  \
+    UNARY_OF(T, NAME##_fast, Y)                                                                                     \
+    static void NAME(const void *vx, void *vy, ptrdiff_t n) {                                                       \
+        for (ptrdiff_t start = 0; start < n; start += 512) {                                                        \
+            const T *px = (const T *)vx + start;                                                                    \
+            T *py = (T *)vy + start;                                                                                \
+            const int width = n - start < 512 ? (int)(n - start) : 512;                                             \
+            int any = 0;                                                                                            \
+            NAME##_fast(px, py, width);                                                                             \
+            for (int i = 0; i < width; i++) { const T x = px[i]; any |= (RARE); }                                   \
+            for (int i = 0; any && i < width; i++) { const T x = px[i]; if (RARE) py[i] = (EXACT); }                \
+        }                                                                                                           \
+    }
+
+#define UNARY_REPAIRED(NAME, Y, RARE, EXACT)                                                                        \
+    UNARY_REPAIRED_OF(float, NAME##_f32, Y, RARE, EXACT) UNARY_REPAIRED_OF(double, NAME##_f64, Y, RARE, EXACT)      \
+    static const unary_loops NAME##_loops = {NAME##_f32, NAME##_f64};
+
 #define BINARY(NAME, Y)                                                                                             \
     BINARY_OF(float, float, NAME##_f32, Y) BINARY_OF(double, double, NAME##_f64, Y)                                 \
     static const binary_loops NAME##_loops = {NAME##_f32, NAME##_f64};
@@ -71,17 +91,19 @@ UNARY(neg, -x)
 UNARY(absolute, REAL(fabs, x)(x))
 UNARY(sign, (x > 0) - (x < 0))
 UNARY(reciprocal, 1 / x)
+UNARY(square, x * x)
+UNARY(cube, x * x * x)
 UNARY(sqrt, REAL(sqrt, x)(x))
 UNARY(rsqrt, 1 / REAL(sqrt, x)(x))
 UNARY(exp, REAL(fast_exp, x)(x))
 UNARY(expm1, REAL(fast_expm1, x)(x))
 UNARY(log, REAL(fast_log, x)(x))
 UNARY(log1p, REAL(fast_log1p, x)(x))
-UNARY(log2, REAL(log2, x)(x))
-UNARY(log10, REAL(log10, x)(x))
-UNARY(sin, REAL(sin, x)(x))
-UNARY(cos, REAL(cos, x)(x))
-UNARY(erf, REAL(erf, x)(x))
+UNARY(log2, REAL(fast_log2, x)(x))
+UNARY(log10, REAL(fast_log10, x)(x))
+UNARY_REPAIRED(sin, REAL(fast_sin, x)(x), REAL(large_angle, x)(x), REAL(sin, x)(x))
+UNARY_REPAIRED(cos, REAL(fast_cos, x)(x), REAL(large_angle, x)(x), REAL(cos, x)(x))
+UNARY(erf, REAL(fast_erf, x)(x))
 UNARY(floor, REAL(floor, x)(x))
 UNARY(ceil, REAL(ceil, x)(x))
 UNARY(trunc, REAL(trunc, x)(x))
@@ -92,7 +114,7 @@ UNARY(relu, x < 0 ? 0 : x)                                          /* a NaN sta
 UNARY(sigmoid, REAL(fast_sigmoid, x)(x))
 UNARY(logsigmoid, (x < 0 ? x : 0) - REAL(fast_log1p, x)(REAL(fast_exp, x)(-REAL(fabs, x)(x))))
 UNARY(silu, x * REAL(fast_sigmoid, x)(x))
-UNARY(gelu, x * 0.5f * (1 + REAL(erf, x)(x * CONSTANT(0.70710678118654752, x))))       /* sqrt(1/2) */
+UNARY(gelu, x * 0.5f * (1 + REAL(fast_erf, x)(x * CONSTANT(0.70710678118654752, x))))  /* sqrt(1/2) */
 UNARY(gelu_tanh, x * 0.5f * (1 + REAL(fast_tanh, x)(                                    /* sqrt(2/pi) */
     CONSTANT(0.79788456080286536, x) * (x + CONSTANT(0.044715, x) * (x * x * x)))))
 
@@ -102,9 +124,22 @@ BINARY(add, a + b)
 BINARY(sub, a - b)
 BINARY(mul, a * b)
 BINARY(div, a / b)
-BINARY(pow, REAL(pow, a)(a, b))
-BINARY(maximum, a > b || a != a ? a : b)                            /* NaN wins, as in NumPy and PyTorch */
-BINARY(minimum, a < b || a != a ? a : b)
+
+/* a^b = e^(b ln a), for floats in double, where that loses nothing; other arguments are left to the C library. */
+BINARY_OF(float, float, pow_fast_f32, (float)fast_exp(b * fast_log(a)))
+static void pow_f32(const void *va, ptrdiff_t sa, const void *vb, ptrdiff_t sb, void *vy, ptrdiff_t n) {
+    const float *pa = va, *pb = vb;
+    float *py = vy;
+    pow_fast_f32(va, sa, vb, sb, vy, n);
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (!(pa[i * sa] > 0 && pa[i * sa] < INFINITY && fabsf(pb[i * sb]) < INFINITY))
+            py[i] = powf(pa[i * sa], pb[i * sb]);
+}
+BINARY_OF(double, double, pow_f64, pow(a, b))
+static const binary_loops pow_loops = {pow_f32, pow_f64};
+
+BINARY(maximum, (a > b) | (a != a) ? a : b)                         /* NaN wins, as in NumPy and PyTorch */
+BINARY(minimum, (a < b) | (a != a) ? a : b)
 
 /* Python's %: the sign of the divisor. */
 static inline float python_modf(float a, float b) {
@@ -135,6 +170,22 @@ BINARY(floor_divide, REAL(python_floor_div, a)(a, b))
 BINARY(leaky_relu, a > 0 ? a : a * b)
 BINARY(elu, a > 0 ? a : b * REAL(fast_expm1, a)(a))
 BINARY(softplus, a > b ? a : REAL(fast_log1p, a)(REAL(fast_exp, a)(a)))
+
+/* Their slopes where x = a, again with the parameter b. */
+BINARY(leaky_relu_slope, a > 0 ? 1 : b)
+BINARY(elu_slope, a > 0 ? 1 : b * REAL(fast_exp, a)(a))
+BINARY(softplus_slope, a > b ? 1 : REAL(fast_sigmoid, a)(a))
+
+/* Gradients of activations in one pass: b is the output's, the result the input's. y means that a is the output. */
+BINARY(tanh_backward, b * (1 - a * a))                                                                   /* y */
+BINARY(sigmoid_backward, b * (a * (1 - a)))                                                              /* y */
+BINARY(relu_backward, a <= 0 ? 0 : b)                                                                    /* y */
+BINARY(sqrt_backward, b / (a * 2))                                                                       /* y */
+BINARY(abs_backward, b * ((a > 0) - (a < 0)))
+BINARY(logsigmoid_backward, b * REAL(fast_sigmoid, a)(-a))
+BINARY(silu_backward, b * (REAL(fast_sigmoid, a)(a) * (1 + a * (1 - REAL(fast_sigmoid, a)(a)))))
+BINARY(gelu_backward, b * ((1 + REAL(fast_erf, a)(a * CONSTANT(0.70710678118654752, a))) * 0.5f          /* sqrt(1/2) */
+    + a * (REAL(fast_exp, a)(a * a * -0.5f) * CONSTANT(0.39894228040143268, a))))                 /* 1/sqrt(2 pi) */
 
 COMPARE(eq, a == b)
 COMPARE(ne, a != b)

@@ -8,6 +8,9 @@
  * lanes and blocks are always joined in the same tree, whether the row lies in one piece (inner == 1: the lanes are one
  * vector) or is a column (inner > 1: neighbouring columns are one vector). The tree also keeps rounding errors small:
  * a sum of n entries passes through BLOCK / LANES + log2 n additions, not n.
+ *
+ * Work is shared out in tiles: a tile is one row where inner == 1, else up to TILE neighbouring columns. Folds and
+ * softmax do the tiles first <= t < last of the outer * tiles(inner) there are, so that threads can share them.
  */
 #ifndef TINYRNN_REDUCE_H
 #define TINYRNN_REDUCE_H
@@ -17,19 +20,21 @@
 
 #include "fastmath.h"
 
-enum { LANES = 16, BLOCK = 512, TILE = 32 };                /* TILE: columns that are folded together */
+enum { LANES = 16, BLOCK = 512, TILE = 128 };               /* TILE: columns that are folded together */
 
-typedef void (*fold_loop)(const void *x, const void *c, void *y, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner);
-typedef void (*row_loop)(const void *x, void *y, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner);
+typedef void (*fold_loop)(const void *x, const void *c, void *y, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first,
+                          ptrdiff_t last);
+typedef void (*row_loop)(const void *x, void *y, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t last);
 typedef void (*scan_loop)(const void *x, void *y, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, int backward);
 typedef void (*recur_loop)(const void *u, const void *a, void *y, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner,
                            int backward);
 typedef void (*find_loop)(const void *x, const void *y, int64_t *index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner);
 typedef void (*index_loop)(const void *x, const int64_t *index, void *y, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner,
                           ptrdiff_t k);
+typedef void (*join_loop)(const void *a, const void *b, void *y, ptrdiff_t n);
 typedef void (*scale_loop)(void *y, double divisor, ptrdiff_t n);
 
-typedef struct { fold_loop f32, f64; } fold_loops;
+typedef struct { fold_loop f32, f64; join_loop join_f32, join_f64; } fold_loops;
 typedef struct { row_loop f32, f64; } row_loops;
 typedef struct { scan_loop f32, f64; } scan_loops;
 typedef struct { recur_loop f32, f64; } recur_loops;
@@ -47,6 +52,17 @@ typedef struct { scale_loop f32, f64; } scale_loops;
     static const KIND NAME##_loops = {NAME##_float, NAME##_double};
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
+
+/* How many tiles `inner` columns make, and where tile t of (outer, n, inner) is: the rows o, from column j on. */
+static inline ptrdiff_t tiles(ptrdiff_t inner) { return (inner + TILE - 1) / TILE; }
+typedef struct { ptrdiff_t o, j; int width; } tile;
+static inline tile tile_at(ptrdiff_t t, ptrdiff_t inner) {
+    const ptrdiff_t o = t / tiles(inner), j = t % tiles(inner) * TILE;
+    return (tile){o, j, (int)LEAST(TILE, inner - j)};
+}
+
+/* Where a row of n > BLOCK entries is cut in two; the halves are cut again. */
+static inline ptrdiff_t half_of(ptrdiff_t n) { return (n + BLOCK - 1) / BLOCK / 2 * BLOCK; }
 
 /* ---- folds: y = VALUE(x_0, c) JOIN VALUE(x_1, c) JOIN ... ------------------------------------------------------
  *
@@ -71,7 +87,7 @@ typedef struct { scale_loop f32, f64; } scale_loops;
     }                                                                                                               \
     static T NAME##_row(const T *px, const T c, ptrdiff_t n) {                                                      \
         if (n <= BLOCK) return NAME##_piece(px, c, n);                                                              \
-        const ptrdiff_t half = (n + BLOCK - 1) / BLOCK / 2 * BLOCK;                                                 \
+        const ptrdiff_t half = half_of(n);                                                                          \
         const T a = NAME##_row(px, c, half), b = NAME##_row(px + half, c, n - half);                                \
         return (JOIN);                                                                                              \
     }                                                                                                               \
@@ -92,12 +108,12 @@ typedef struct { scale_loop f32, f64; } scale_loops;
         }                                                                                                           \
         for (int w = LANES / 2; w; w /= 2)                                                                          \
             for (int l = 0; l < w && l + w < used; l++)                                                             \
-                for (int j = 0; j < width; j++) { const T a = lane[l][j], b = lane[l + w][j]; lane[l][j] = (JOIN); } \
+                for (int j = 0; j < width; j++) { const T a = lane[l][j], b = lane[l + w][j]; lane[l][j] = (JOIN); }\
         for (int j = 0; j < width; j++) y[j] = lane[0][j];                                                          \
     }                                                                                                               \
     static void NAME##_columns(const T *px, const T *pc, T *y, ptrdiff_t n, ptrdiff_t inner, int width) {           \
         if (n <= BLOCK) { NAME##_pieces(px, pc, y, n, inner, width); return; }                                      \
-        const ptrdiff_t half = (n + BLOCK - 1) / BLOCK / 2 * BLOCK;                                                 \
+        const ptrdiff_t half = half_of(n);                                                                          \
         T second[TILE];                                                                                             \
         NAME##_columns(px, pc, y, half, inner, width);                                                              \
         NAME##_columns(px + half * inner, pc, second, n - half, inner, width);                                      \
@@ -107,20 +123,33 @@ typedef struct { scale_loop f32, f64; } scale_loops;
         if (inner == 1) *y = NAME##_row(px, *pc, n);                                                                \
         else NAME##_columns(px, pc, y, n, inner, width);                                                            \
     }                                                                                                               \
-    static void NAME(const void *vx, const void *vc, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) {     \
+    static void NAME(const void *vx, const void *vc, void *vy, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first,       \
+                     ptrdiff_t last) {                                                                              \
         static const T zeros[TILE];                                                                                 \
-        const T *x = vx, *c = vc;                                                                                   \
-        T *y = vy;                                                                                                  \
-        for (ptrdiff_t o = 0; o < outer; o++, x += n * inner, y += inner)                                           \
-            for (ptrdiff_t j = 0; j < inner; j += TILE)                                                             \
-                NAME##_tile(x + j, c ? c + o * inner + j : zeros, y + j, n, inner, (int)LEAST(TILE, inner - j));    \
+        for (ptrdiff_t t = first; t < last; t++) {                                                                  \
+            const tile at = tile_at(t, inner);                                                                      \
+            const ptrdiff_t to = at.o * inner + at.j;                                                               \
+            const T *c = vc ? (const T *)vc + to : zeros;                                                           \
+            NAME##_tile((const T *)vx + at.o * n * inner + at.j, c, (T *)vy + to, n, inner, at.width);              \
+        }                                                                                                           \
     }
 
-#define FOLD(NAME, INIT, VALUE, JOIN) BOTH(fold_loops, FOLD_OF, NAME, INIT, VALUE, JOIN)
+#define JOIN_OF(T, NAME, JOIN)                                                                                      \
+    static void NAME(const void *va, const void *vb, void *vy, ptrdiff_t n) {                                       \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                                         \
+            const T a = ((const T *)va)[i], b = ((const T *)vb)[i];                                                 \
+            ((T *)vy)[i] = (JOIN);                                                                                  \
+        }                                                                                                           \
+    }
+
+#define FOLD(NAME, INIT, VALUE, JOIN)                                                                               \
+    FOLD_OF(float, NAME##_float, INIT, VALUE, JOIN) FOLD_OF(double, NAME##_double, INIT, VALUE, JOIN)               \
+    JOIN_OF(float, NAME##_join_float, JOIN) JOIN_OF(double, NAME##_join_double, JOIN)                               \
+    static const fold_loops NAME##_loops = {NAME##_float, NAME##_double, NAME##_join_float, NAME##_join_double};
 
 /* A NaN wins, as in NumPy and PyTorch. */
-#define LARGER (a > b || a != a ? a : b)
-#define SMALLER (a < b || a != a ? a : b)
+#define LARGER ((a > b) | (a != a) ? a : b)
+#define SMALLER ((a < b) | (a != a) ? a : b)
 
 FOLD(sum, 0, x, a + b)
 FOLD(prod, 1, x, a * b)
@@ -145,15 +174,16 @@ BOTH(scale_loops, QUOTIENT_OF, quotient, )
  *
  * x (outer, n, inner), y (outer, inner) -> index (outer, inner). y occurs in its row.
  */
+enum { WINDOW = 64 };
 #define FIND_OF(T, NAME, ...)                                                                                       \
-    static void NAME(const void *vx, const void *vy, int64_t *index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) { \
+    static void NAME(const void *vx, const void *vy, int64_t *index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) {\
         const T *x = vx, *y = vy;                                                                                   \
         for (ptrdiff_t o = 0; o < outer; o++, x += n * inner, y += inner, index += inner) {                         \
             if (inner == 1) {                                                                                       \
                 ptrdiff_t i = 0;                                                                                    \
-                for (; i + LANES <= n; i += LANES) {        /* is it among the next LANES? */                       \
+                for (; i + WINDOW <= n; i += WINDOW) {      /* is it in the next window? */                         \
                     int among = 0;                                                                                  \
-                    for (int l = 0; l < LANES; l++) among |= (x[i + l] == *y) | (x[i + l] != x[i + l]);             \
+                    for (int l = 0; l < WINDOW; l++) among |= (x[i + l] == *y) | (x[i + l] != x[i + l]);            \
                     if (among) break;                                                                               \
                 }                                                                                                   \
                 while (i < n - 1 && x[i] == x[i] && x[i] != *y) i++;                                                \
@@ -198,23 +228,29 @@ BOTH(index_loops, PLACE_OF, place, )
  * x, y (outer, n, inner): y_i = x_0 JOIN ... JOIN x_i, or x_i JOIN ... JOIN x_{n-1} when backward. Kept in double.
  */
 #define SCAN_OF(T, NAME, INIT, JOIN)                                                                                \
-    static void NAME(const void *vx, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, int backward) {       \
-        const ptrdiff_t step = backward ? -inner : inner;                                                           \
-        for (ptrdiff_t o = 0; o < outer; o++)                                                                       \
-            for (ptrdiff_t start = 0; start < inner; start += TILE) {                                               \
-                const ptrdiff_t at = (o * n + (backward ? n - 1 : 0)) * inner + start;                              \
-                const int width = (int)LEAST(TILE, inner - start);                               \
-                const T *restrict x = (const T *)vx + at;                                                           \
-                T *restrict y = (T *)vy + at;                                                                       \
-                double so_far[TILE];                                                                                \
-                for (int j = 0; j < width; j++) so_far[j] = INIT;                                                   \
-                for (ptrdiff_t i = 0; i < n; i++)                                                                   \
-                    for (int j = 0; j < width; j++) {                                                               \
-                        const double a = so_far[j], b = x[i * step + j];                                            \
-                        so_far[j] = (JOIN);                                                                         \
-                        y[i * step + j] = (T)so_far[j];                                                             \
-                    }                                                                                               \
+    /* `width` running sums side by side: entry i of the j-th is at i * step + j * apart */                         \
+    static inline void NAME##_side_by_side(const T *restrict x, T *restrict y, ptrdiff_t n, ptrdiff_t step,         \
+                                           ptrdiff_t apart, int width) {                                            \
+        double so_far[TILE];                                                                                        \
+        for (int j = 0; j < width; j++) so_far[j] = INIT;                                                           \
+        for (ptrdiff_t i = 0; i < n; i++)                                                                           \
+            for (int j = 0; j < width; j++) {                                                                       \
+                const double a = so_far[j], b = x[i * step + j * apart];                                            \
+                so_far[j] = (JOIN);                                                                                 \
+                y[i * step + j * apart] = (T)so_far[j];                                                             \
             }                                                                                                       \
+    }                                                                                                               \
+    static void NAME(const void *vx, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, int backward) {       \
+        const ptrdiff_t step = backward ? -inner : inner, begin = backward ? (n - 1) * inner : 0;                   \
+        const T *x = (const T *)vx + begin;                                                                         \
+        T *y = (T *)vy + begin;                                                                                     \
+        ptrdiff_t o = 0;                                                                                            \
+        for (; inner == 1 && o + 8 <= outer; o += 8)    /* 8 rows at once: each sum waits for its last addition */  \
+            NAME##_side_by_side(x + o * n, y + o * n, n, step, n, 8);                                               \
+        for (; o < outer; o++)                                                                                      \
+            for (ptrdiff_t at = 0; at < inner; at += TILE)                                                          \
+                NAME##_side_by_side(x + o * n * inner + at, y + o * n * inner + at, n, step, 1,                     \
+                                    (int)LEAST(TILE, inner - at));                                                  \
     }
 BOTH(scan_loops, SCAN_OF, cumsum, 0, a + b)
 BOTH(scan_loops, SCAN_OF, cumprod, 1, a * b)
@@ -246,66 +282,64 @@ BOTH(recur_loops, RECUR_OF, recurrence, )
  * logsumexp    y = m + log sum_j e^(x_j - m)                                y (outer, inner)
  */
 #define SOFTMAX_OF(T, NAME, ...)                                                                                    \
-    static void NAME(const void *vx, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) {                     \
+    static void NAME(const void *vx, void *vy, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t last) {     \
         static const T zeros[TILE];                                                                                 \
-        for (ptrdiff_t o = 0; o < outer; o++)                                                                       \
-            for (ptrdiff_t start = 0; start < inner; start += TILE) {                                               \
-                const int width = (int)LEAST(TILE, inner - start);                                                  \
-                const T *restrict x = (const T *)vx + o * n * inner + start;                                        \
-                T *restrict y = (T *)vy + o * n * inner + start;                                                    \
-                T m[TILE], s[TILE];                                                                                 \
-                largest_##T##_tile(x, zeros, m, n, inner, width);                                                   \
-                if (inner == 1)                                                                                     \
-                    for (ptrdiff_t i = 0; i < n; i++) y[i] = REAL(fast_exp, *m)(x[i] - *m);                         \
-                else                                                                                                \
-                    for (ptrdiff_t i = 0; i < n; i++)                                                               \
-                        for (int j = 0; j < width; j++)                                             \
-                            y[i * inner + j] = REAL(fast_exp, *m)(x[i * inner + j] - m[j]);                         \
-                sum_##T##_tile(y, zeros, s, n, inner, width);                                                       \
-                if (inner == 1)                                                                                     \
-                    for (ptrdiff_t i = 0; i < n; i++) y[i] /= *s;                                                   \
-                else                                                                                                \
-                    for (ptrdiff_t i = 0; i < n; i++)                                                               \
-                        for (int j = 0; j < width; j++) y[i * inner + j] /= s[j];                                   \
-            }                                                                                                       \
+        for (ptrdiff_t t = first; t < last; t++) {                                                                  \
+            const tile at = tile_at(t, inner);                                                                      \
+            const T *restrict x = (const T *)vx + at.o * n * inner + at.j;                                          \
+            T *restrict y = (T *)vy + at.o * n * inner + at.j;                                                      \
+            T m[TILE], s[TILE];                                                                                     \
+            largest_##T##_tile(x, zeros, m, n, inner, at.width);                                                    \
+            if (inner == 1)                                                                                         \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = REAL(fast_exp, *m)(x[i] - *m);                             \
+            else                                                                                                    \
+                for (ptrdiff_t i = 0; i < n; i++)                                                                   \
+                    for (int j = 0; j < at.width; j++)                                                              \
+                        y[i * inner + j] = REAL(fast_exp, *m)(x[i * inner + j] - m[j]);                             \
+            sum_##T##_tile(y, zeros, s, n, inner, at.width);                                                        \
+            for (int j = 0; j < at.width; j++) s[j] = 1 / s[j];                                                     \
+            if (inner == 1)                                                                                         \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] *= *s;                                                       \
+            else                                                                                                    \
+                for (ptrdiff_t i = 0; i < n; i++)                                                                   \
+                    for (int j = 0; j < at.width; j++) y[i * inner + j] *= s[j];                                    \
+        }                                                                                                           \
     }
 BOTH(row_loops, SOFTMAX_OF, softmax, )
 
 #define LOG_SOFTMAX_OF(T, NAME, ...)                                                                                \
-    static void NAME(const void *vx, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) {                     \
+    static void NAME(const void *vx, void *vy, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t last) {     \
         static const T zeros[TILE];                                                                                 \
-        for (ptrdiff_t o = 0; o < outer; o++)                                                                       \
-            for (ptrdiff_t start = 0; start < inner; start += TILE) {                                               \
-                const int width = (int)LEAST(TILE, inner - start);                                                  \
-                const T *restrict x = (const T *)vx + o * n * inner + start;                                        \
-                T *restrict y = (T *)vy + o * n * inner + start;                                                    \
-                T m[TILE], s[TILE];                                                                                 \
-                largest_##T##_tile(x, zeros, m, n, inner, width);                                                   \
-                exponentials_##T##_tile(x, m, s, n, inner, width);                                                  \
-                for (int j = 0; j < width; j++) s[j] = REAL(fast_log, *s)(s[j]);                                    \
-                if (inner == 1)                                                                                     \
-                    for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] - *m - *s;                                        \
-                else                                                                                                \
-                    for (ptrdiff_t i = 0; i < n; i++)                                                               \
-                        for (int j = 0; j < width; j++) y[i * inner + j] = x[i * inner + j] - m[j] - s[j];          \
-            }                                                                                                       \
+        for (ptrdiff_t t = first; t < last; t++) {                                                                  \
+            const tile at = tile_at(t, inner);                                                                      \
+            const T *restrict x = (const T *)vx + at.o * n * inner + at.j;                                          \
+            T *restrict y = (T *)vy + at.o * n * inner + at.j;                                                      \
+            T m[TILE], s[TILE];                                                                                     \
+            largest_##T##_tile(x, zeros, m, n, inner, at.width);                                                    \
+            exponentials_##T##_tile(x, m, s, n, inner, at.width);                                                   \
+            for (int j = 0; j < at.width; j++) s[j] = REAL(fast_log, *s)(s[j]);                                     \
+            if (inner == 1)                                                                                         \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i] - *m - *s;                                            \
+            else                                                                                                    \
+                for (ptrdiff_t i = 0; i < n; i++)                                                                   \
+                    for (int j = 0; j < at.width; j++) y[i * inner + j] = x[i * inner + j] - m[j] - s[j];           \
+        }                                                                                                           \
     }
 BOTH(row_loops, LOG_SOFTMAX_OF, log_softmax, )
 
 #define LOGSUMEXP_OF(T, NAME, ...)                                                                                  \
-    static void NAME(const void *vx, void *vy, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) {                     \
+    static void NAME(const void *vx, void *vy, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t last) {     \
         static const T zeros[TILE];                                                                                 \
-        const T *x = vx;                                                                                            \
-        T *y = vy;                                                                                                  \
-        for (ptrdiff_t o = 0; o < outer; o++, x += n * inner, y += inner)                                           \
-            for (ptrdiff_t start = 0; start < inner; start += TILE) {                                               \
-                const int width = (int)LEAST(TILE, inner - start);                                                  \
-                T m[TILE], s[TILE];                                                                                 \
-                largest_##T##_tile(x + start, zeros, m, n, inner, width);                                           \
-                for (int j = 0; j < width; j++) m[j] = m[j] - m[j] == 0 || m[j] != m[j] ? m[j] : 0;     /* not inf */ \
-                exponentials_##T##_tile(x + start, m, s, n, inner, width);                                          \
-                for (int j = 0; j < width; j++) y[start + j] = REAL(fast_log, *s)(s[j]) + m[j];                     \
-            }                                                                                                       \
+        for (ptrdiff_t t = first; t < last; t++) {                                                                  \
+            const tile at = tile_at(t, inner);                                                                      \
+            const T *x = (const T *)vx + at.o * n * inner + at.j;                                                   \
+            T *y = (T *)vy + at.o * inner + at.j;                                                                   \
+            T m[TILE], s[TILE];                                                                                     \
+            largest_##T##_tile(x, zeros, m, n, inner, at.width);                                                    \
+            for (int j = 0; j < at.width; j++) m[j] = m[j] - m[j] == 0 || m[j] != m[j] ? m[j] : 0;    /* not inf */ \
+            exponentials_##T##_tile(x, m, s, n, inner, at.width);                                                   \
+            for (int j = 0; j < at.width; j++) y[j] = REAL(fast_log, *s)(s[j]) + m[j];                              \
+        }                                                                                                           \
     }
 BOTH(row_loops, LOGSUMEXP_OF, logsumexp, )
 

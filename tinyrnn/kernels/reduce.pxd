@@ -3,9 +3,10 @@ from libc.stdint cimport int64_t
 
 cdef extern from "reduce.h":
     ctypedef void (*fold_loop)(
-        const void* x, const void* c, void* y, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner) noexcept nogil
+        const void* x, const void* c, void* y, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first,
+        Py_ssize_t last) noexcept nogil
     ctypedef void (*row_loop)(
-        const void* x, void* y, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner) noexcept nogil
+        const void* x, void* y, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     ctypedef void (*scan_loop)(
         const void* x, void* y, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, bint backward) noexcept nogil
     ctypedef void (*recur_loop)(
@@ -17,9 +18,12 @@ cdef extern from "reduce.h":
         const void* x, const int64_t* index, void* y, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner,
         Py_ssize_t k) noexcept nogil
     ctypedef void (*scale_loop)(void* y, double divisor, Py_ssize_t n) noexcept nogil
+    ctypedef void (*join_loop)(const void* a, const void* b, void* y, Py_ssize_t n) noexcept nogil
     ctypedef struct fold_loops:
         fold_loop f32
         fold_loop f64
+        join_loop join_f32
+        join_loop join_f64
     ctypedef struct row_loops:
         row_loop f32
         row_loop f64
@@ -38,6 +42,10 @@ cdef extern from "reduce.h":
     ctypedef struct scale_loops:
         scale_loop f32
         scale_loop f64
+    enum:
+        BLOCK
+    Py_ssize_t half_of(Py_ssize_t n) noexcept nogil
+    Py_ssize_t tiles(Py_ssize_t inner) noexcept nogil
     const fold_loops sum_loops, prod_loops, largest_loops, smallest_loops, squares_loops, magnitudes_loops
     const fold_loops powers_loops, largest_magnitude_loops, smallest_magnitude_loops
     const row_loops softmax_loops, log_softmax_loops, logsumexp_loops

@@ -1,4 +1,4 @@
-/* Rows by number: the check of the numbers, and the sum y[rows[i]] += x[i], the gradient of all that gathers.
+/* Rows by number, and choice by a mask. First the sum y[rows[i]] += x[i], the gradient of all that gathers.
  *
  *   rows   n row numbers, each inside y                 read
  *   x      n rows of `width` elements                   read
@@ -10,6 +10,7 @@
 #define TINYRNN_ROWS_H
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ADD_ROWS(T, NAME)                                                                                           \
     static inline void NAME(const int64_t *rows, const void *vx, void *vy, ptrdiff_t n, ptrdiff_t width) {          \
@@ -26,6 +27,42 @@
 ADD_ROWS(float, add_rows_f32)
 ADD_ROWS(double, add_rows_f64)
 ADD_ROWS(int64_t, add_rows_i64)
+
+/* y = mask ? a : b for elements of 1, 4 or 8 bytes; a and b may each be one repeated element (step 0). */
+#define SELECT(T, NAME)                                                                                             \
+    static inline void NAME(const char *mask, const void *va, ptrdiff_t sa, const void *vb, ptrdiff_t sb, void *vy, \
+                            ptrdiff_t n) {                                                                          \
+        const T *restrict a = va, *restrict b = vb, a0 = n ? *a : 0, b0 = n ? *b : 0;                               \
+        T *restrict y = vy;                                                                                         \
+        if (sa && sb) for (ptrdiff_t i = 0; i < n; i++) y[i] = mask[i] ? a[i] : b[i];                               \
+        else if (sa) for (ptrdiff_t i = 0; i < n; i++) y[i] = mask[i] ? a[i] : b0;                                  \
+        else if (sb) for (ptrdiff_t i = 0; i < n; i++) y[i] = mask[i] ? a0 : b[i];                                  \
+        else for (ptrdiff_t i = 0; i < n; i++) y[i] = mask[i] ? a0 : b0;                                            \
+    }
+
+SELECT(uint8_t, select_8)
+SELECT(uint32_t, select_32)
+SELECT(uint64_t, select_64)
+
+static inline void select_where(const char *mask, const void *a, ptrdiff_t sa, const void *b, ptrdiff_t sb, void *y,
+                                ptrdiff_t n, ptrdiff_t item) {
+    (item == 1 ? select_8 : item == 4 ? select_32 : select_64)(mask, a, sa, b, sb, y, n);
+}
+
+/* y[i] = x[rows[i]] for rows of `width` bytes: 1, 4, 8 or more. */
+static inline void take_rows(const void *vx, const int64_t *rows, void *vy, ptrdiff_t n, ptrdiff_t width) {
+    if (width == 4)
+        for (ptrdiff_t i = 0; i < n; i++) ((uint32_t *)vy)[i] = ((const uint32_t *)vx)[rows[i]];
+    else if (width == 8)
+        for (ptrdiff_t i = 0; i < n; i++) ((uint64_t *)vy)[i] = ((const uint64_t *)vx)[rows[i]];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) memcpy((char *)vy + i * width, (const char *)vx + rows[i] * width, width);
+}
+
+/* `n` pieces of `width` bytes, `step_x` bytes apart in x and `step_y` in y. */
+static inline void copy_pieces(const char *x, ptrdiff_t step_x, char *y, ptrdiff_t step_y, ptrdiff_t n, ptrdiff_t width) {
+    for (ptrdiff_t i = 0; i < n; i++) memcpy(y + i * step_y, x + i * step_x, width);
+}
 
 /* Where the first number outside low <= number < high stands; n if all of them are inside. */
 static inline ptrdiff_t first_outside(const int64_t *numbers, ptrdiff_t n, int64_t low, int64_t high) {

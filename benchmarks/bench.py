@@ -51,6 +51,9 @@ class Bench:
         absent = [name for name in (package, *NEEDS.get(package, ())) if not importlib.util.find_spec(name)]
         return f"{' and '.join(absent)} not installed" if absent else None
 
+    def pids(self):
+        return [worker.process.pid for worker in self.workers.values()]
+
     def worker(self, contender, threads=1):
         if (contender, threads) not in self.workers:
             self.workers[contender, threads] = Worker(contender.split()[0], threads)

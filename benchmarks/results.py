@@ -55,13 +55,14 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def circumstances(packages, peaks):
-    """One line: when, where, with which versions."""
+def circumstances(packages, peaks, others):
+    """One line: when, where, with which versions, and what share of the processors other processes took meanwhile."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     speeds = ", ".join(f"{speed:.0f} GF/s with {n} thread{'s' * (n > 1)}" for n, speed in sorted(peaks.items()))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return (f"{now}. {processor()}, {cores} cores{'; peak ' * bool(speeds)}{speeds}. "
+    return (f"{now}. {processor()}, {cores} cores{'; peak ' * bool(speeds)}{speeds}; "
+            f"other processes took {others:.0%} of the machine. "
             f"Python {platform.python_version()}, {versions}.")
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))       # the tinyrnn beside this folder; workers inherit the path
 
 from bench import PEERS, Bench, Disagreement  # noqa: E402
+from load import Load  # noqa: E402
 from results import circumstances, refresh  # noqa: E402
 
 SECTIONS = ["products", "training", "memory", "inference", "lengths", "streaming", "translation", "small_operations",
@@ -42,11 +43,12 @@ def measure(section, bench):
         return None
     lines = [f"Without {package}: {reason}.\n" for package in section.SKIPPABLE if (reason := bench.missing(package))]
     print(*lines, sep="\n", end="")
+    load = Load(bench.pids())
     for line in section.run(bench):
         print(line, flush=True)
         lines.append(line)
     packages = [name for name in ("tinyrnn", *section.PACKAGES, *section.SKIPPABLE) if bench.missing(name) is None]
-    lines.append("\n" + circumstances(packages, bench.peaks))
+    lines.append("\n" + circumstances(packages, bench.peaks, load.share(bench.pids())))
     print(lines[-1])
     return "\n".join(lines)
 

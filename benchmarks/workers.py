@@ -9,8 +9,12 @@ import multiprocessing
 import os
 import time
 import traceback
+from contextlib import contextmanager
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# A thread for each processor. Without this, two threads that woke up on one processor may stay there for long, each
+# spinning until the other's time is over: a product of 30 us took 4 ms (PyTorch 2.13, GNU OpenMP, 2 processors).
+BINDING = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
 
 
 class Worker:
@@ -18,11 +22,10 @@ class Worker:
 
     def __init__(self, package, threads):
         self.pipe, remote = multiprocessing.Pipe()
-        for variable in THREAD_VARIABLES:       # inherited, so that they are there before anything is imported
-            os.environ[variable] = str(threads)
         spawn = multiprocessing.get_context("spawn")
         self.process = spawn.Process(target=serve, args=(remote, package, threads))
-        self.process.start()
+        with environment(dict.fromkeys(THREAD_VARIABLES, str(threads)) | BINDING):
+            self.process.start()
         remote.close()
 
     def ask(self, *request):
@@ -50,6 +53,18 @@ class Worker:
     def close(self):
         self.pipe.close()
         self.process.join()
+
+
+@contextmanager
+def environment(variables):
+    """For what is started within: libraries read these when they load, before `serve` could set them."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def serve(pipe, package, threads):

@@ -8,7 +8,7 @@ import numpy as np
 import peak
 from workers import Worker
 
-PEERS = {"tinyrnn": "tinyrnn", "torch": "PyTorch", "jax": "JAX", "onnxruntime": "ONNX Runtime", "numpy": "NumPy"}
+PEERS = ("numpy", "torch", "jax", "onnxruntime")
 NEEDS = {"onnxruntime": ["onnx"]}
 TOLERANCE = 1e-4                # of the largest element: float32, sums of thousands of products in another order
 REST = 0.02                     # seconds for the threads of the last turn to fall asleep
@@ -22,7 +22,7 @@ class Disagreement(Exception):
 class Bench:
     """How thoroughly to measure, and the workers, which are started when first needed and kept."""
 
-    def __init__(self, effort="full", peers=tuple(PEERS)):
+    def __init__(self, effort="full", peers=PEERS):
         self.rounds, self.seconds = {"full": (9, 0.05), "quick": (3, 0.02), "smoke": (1, 0)}[effort]
         self.effort, self.peers = effort, peers
         self.threads = (1,) if effort == "smoke" else (1, 2)

@@ -11,7 +11,7 @@ from workers import Worker
 PEERS = ("numpy", "torch", "jax", "onnxruntime")
 NEEDS = {"onnxruntime": ["onnx"]}
 TOLERANCE = 1e-4                # of the largest element: float32, sums of thousands of products in another order
-REST = 0.02                     # seconds for the threads of the last turn to fall asleep
+REST = 0.02                     # seconds for the threads of a turn to fall asleep
 LEAST_ROUNDS, PATIENCE = 3, 8   # beyond the least, no new round once a table row has taken this many seconds
 
 
@@ -75,8 +75,9 @@ class Bench:
             if number >= LEAST_ROUNDS and time.monotonic() - begin > PATIENCE:
                 break
             for key in keys:
-                time.sleep(REST)
                 turns[key].append(self.worker(*key).turn(self.seconds, calls))
+                if key[1] > 1:
+                    time.sleep(REST)
         return Times(turns)
 
 

@@ -22,10 +22,10 @@ class Disagreement(Exception):
 class Bench:
     """How thoroughly to measure, and the workers, which are started when first needed and kept."""
 
-    def __init__(self, effort="full", peers=PEERS):
+    def __init__(self, effort="full", peers=PEERS, threads=(1, 2)):
         self.rounds, self.seconds = {"full": (9, 0.05), "quick": (3, 0.02), "smoke": (1, 0)}[effort]
         self.effort, self.peers = effort, peers
-        self.threads = (1,) if effort == "smoke" else (1, 2)
+        self.threads = (1,) if effort == "smoke" else threads
         self.workers = {}
         self.peaks = {}
 

@@ -8,6 +8,7 @@ README.md says what must hold; a ratio that misses what is demanded is marked in
 """
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def arguments():
     effort.add_argument("--smoke", dest="effort", action="store_const", const="smoke",
                         help="every section once at its smallest size: does it work at all?")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS, help="only these, if installed")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2][:os.cpu_count()], help="default: 1 2")
     parser.add_argument("--output", type=Path, help="the file to write or renew; without --quick RESULTS.md")
     return parser.parse_args()
 
@@ -57,7 +59,7 @@ def main():
     options = arguments()
     output = options.output or (ROOT / "benchmarks" / "RESULTS.md" if options.effort == "full" else None)
     modules = {name: importlib.import_module(f"sections.{name}") for name in SECTIONS}
-    bench, measured, failed = Bench(options.effort, options.peers), {}, False
+    bench, measured, failed = Bench(options.effort, options.peers, options.threads), {}, False
     try:
         for name in options.only or SECTIONS:
             try:

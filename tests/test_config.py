@@ -5,6 +5,7 @@ import re
 import numpy
 
 import tinyrnn
+from tinyrnn import kernels
 from tinyrnn.kernels import cpu, parallel
 
 
@@ -19,5 +20,6 @@ def test_show_config(capsys):
     assert lines["NumPy"] == numpy.__version__
     assert lines["OpenMP"] == ("yes" if parallel.has_openmp() else "no")
     assert lines["threads"] == str(tinyrnn.get_num_threads())
-    assert all(name in lines["instruction sets"].split() for name in cpu.required())
-    assert len(lines) == 5
+    assert lines["processor level"] == f"{kernels.level}, of {' '.join(cpu.levels())}"
+    assert set(lines["instruction sets"].split()) >= cpu.levels()[kernels.level]
+    assert len(lines) == 6

@@ -99,7 +99,7 @@ def test_installed_wheel_works_without_the_source(built, tmp_path):
     lines = python("-c", code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(built[2])}).splitlines()
     assert Path(lines[0]).parent == built[2] / "tinyrnn"
     assert lines[1].split() == ["tinyrnn", tinyrnn.__version__]
-    assert lines[3].split() == ["OpenMP", "no"]
+    assert lines[4].split() == ["OpenMP", "no"]
 
 
 def test_subpackages_need_no_import_of_their_own():

@@ -14,10 +14,9 @@ pytest.importorskip("setuptools", minversion="77", reason="the build tools are n
 
 ROOT = Path(__file__).parents[1]
 REPORT = """
-from tinyrnn.kernels import cpu
-cpu.check(cpu.required(), cpu.available())
-from tinyrnn.kernels import parallel
-print(parallel.has_openmp(), *sorted(cpu.required()))
+from tinyrnn import kernels
+from tinyrnn.kernels import cpu, parallel
+print(parallel.has_openmp(), *sorted(cpu.levels()[kernels.level]))
 """
 # A compiler that does not know OpenMP.
 SERIAL_CC = """#!/bin/sh
@@ -36,11 +35,11 @@ on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="TINYRNN_ISA 
 def copy(tmp_path):
     (tmp_path / "tinyrnn/kernels").mkdir(parents=True)
     kernels = [path.relative_to(ROOT) for path in (ROOT / "tinyrnn/kernels").iterdir()]
-    kernels = [path for path in kernels if path.name.partition(".")[0] in ("cpu", "parallel") and path.suffix != ".so"]
+    wanted = ("__init__", "cpu", "parallel")
+    kernels = [path for path in kernels if path.name.partition(".")[0] in wanted and path.suffix != ".so"]
     for path in ["setup.py", "pyproject.toml", "README.md", "LICENSE", "tinyrnn/config.py", *kernels]:
         shutil.copy(ROOT / path, tmp_path / path)
-    for folder in ("tinyrnn", "tinyrnn/kernels"):
-        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "tinyrnn/__init__.py").touch()
     (tmp_path / "serial-cc").write_text(SERIAL_CC)
     (tmp_path / "serial-cc").chmod(0o755)
     return tmp_path
@@ -58,8 +57,8 @@ def build(folder, **environment):
     return run(folder, "setup.py", "-q", "build_ext", "--inplace", **environment)
 
 
-def report(folder):
-    return run(folder, "-c", REPORT)
+def report(folder, **environment):
+    return run(folder, "-c", REPORT, **environment)
 
 
 def test_unknown_choice_is_refused(copy):
@@ -108,3 +107,27 @@ def test_an_unknown_processor_is_refused(copy):
     status, text = build(copy, TINYRNN_ISA="pdp11")
     assert status != 0
     assert "pdp11" in text
+
+
+@on_x86
+def test_several_levels_and_the_choice_among_them(copy):
+    (copy / "tinyrnn/kernels/loops.pyx").write_text('"""A kernel."""\ndef file():\n    return __file__\n')
+    code = "from tinyrnn.kernels import level, loops; print(level, loops.file())"
+    status, text = build(copy, TINYRNN_OPENMP="off", TINYRNN_ISA="x86-64,x86-64-v2,bdver4")
+    assert status == 0, text
+    built = sorted(path.relative_to(copy).as_posix().partition(".")[0] for path in copy.rglob("*.so"))
+    assert [path for path in built if path.startswith("tinyrnn")] == [
+        "tinyrnn/kernels/bdver4/loops", "tinyrnn/kernels/cpu", "tinyrnn/kernels/loops", "tinyrnn/kernels/parallel",
+        "tinyrnn/kernels/x86-64-v2/loops",
+    ]
+    for chosen, folder in (("", "/x86-64-v2/"), ("x86-64-v2", "/x86-64-v2/"), ("x86-64", "/kernels/loops")):
+        status, text = run(copy, "-c", code, TINYRNN_ISA=chosen)
+        assert status == 0, text
+        assert text.split()[0] == (chosen or "x86-64-v2") and folder in text.split()[1]
+    assert report(copy, TINYRNN_ISA="x86-64") == (0, "False\n")
+    status, text = report(copy, TINYRNN_ISA="bdver4")
+    assert status == 1
+    assert "ImportError: TINYRNN_ISA=bdver4 is for a processor with FMA4, TBM, XOP, which this one lacks" in text
+    status, text = report(copy, TINYRNN_ISA="native")
+    assert status == 1
+    assert "ImportError: TINYRNN_ISA=native: this tinyrnn was compiled for x86-64, x86-64-v2, bdver4" in text

@@ -1,9 +1,7 @@
 """A light framework for recurrent networks on CPUs, with PyTorch's names and numbers."""
 
-# ruff: noqa: I001, E402 - the order matters: no other compiled module may load before the processor is checked
-from tinyrnn.kernels import cpu
-
-cpu.check(cpu.required(), cpu.available())
+# ruff: noqa: I001 - the order matters: no other compiled module may load before the processor is checked
+from tinyrnn import kernels  # noqa: F401
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.device import device

@@ -1,5 +1,6 @@
 """The processor guard: what it asks for, what it finds, and the ImportError when they differ."""
 
+import os
 import platform
 import re
 import subprocess
@@ -8,25 +9,48 @@ from pathlib import Path
 
 import pytest
 
+from tinyrnn import kernels
 from tinyrnn.kernels import cpu
 
 X86_LINUX = platform.machine() == "x86_64" and sys.platform == "linux"
 
 
+LEVELS = {"low": frozenset(["SSE3"]), "middle": frozenset(["SSE3", "AVX2"]), "high": frozenset(["SSE3", "AVX2", "FMA"])}
+
+
 def test_this_machine_runs_this_build():
-    assert cpu.required() <= cpu.available()
-    assert cpu.check(cpu.required(), cpu.available()) is None
+    assert kernels.level in cpu.levels()
+    assert cpu.levels()[kernels.level] <= cpu.available()
+    assert cpu.choose(cpu.levels(), cpu.available(), cpu.wanted()) == kernels.level
+
+
+@pytest.mark.parametrize(("present", "level"), [("SSE3", "low"), ("SSE3 AVX2", "middle"), ("SSE3 FMA", "low"),
+                                                ("SSE3 AVX2 FMA XOP", "high")])
+def test_the_best_level_is_chosen(present, level):
+    assert cpu.choose(LEVELS, frozenset(present.split())) == level
 
 
 def test_missing_sets_are_named_with_a_remedy():
     with pytest.raises(ImportError, match=r"AVX512F, FMA, which this one lacks.*TINYRNN_ISA") as error:
-        cpu.check({"AVX2", "FMA", "AVX512F"}, {"AVX2", "SSE3"})
+        cpu.choose({"one": frozenset(["AVX2", "FMA", "AVX512F"])}, frozenset(["AVX2", "SSE3"]))
     assert "AVX2" not in str(error.value).replace("AVX512F", "")
 
 
-def test_more_than_needed_is_fine():
-    assert cpu.check({"AVX2"}, {"AVX2", "AVX512F"}) is None
-    assert cpu.check([], []) is None
+def test_a_level_can_be_forced_where_it_runs():
+    present = frozenset(["SSE3", "AVX2"])
+    assert cpu.choose(LEVELS, present, "low") == "low"
+    with pytest.raises(ImportError, match="TINYRNN_ISA=high is for a processor with FMA, which this one lacks"):
+        cpu.choose(LEVELS, present, "high")
+    with pytest.raises(ImportError, match="TINYRNN_ISA=top: this tinyrnn was compiled for low, middle, high$"):
+        cpu.choose(LEVELS, present, "top")
+
+
+@pytest.mark.parametrize("name", ["pdp11", "\udcff", "x" * 10_000])
+def test_an_unknown_level_in_the_environment_is_an_import_error(name):
+    done = subprocess.run([sys.executable, "-c", "import tinyrnn"], capture_output=True, text=True,
+                          env=os.environ | {"TINYRNN_ISA": name, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 1
+    assert "ImportError: TINYRNN_ISA=" in done.stderr
 
 
 @pytest.mark.skipif(not X86_LINUX, reason="compares with /proc/cpuinfo")
@@ -46,7 +70,8 @@ spec = importlib.util.spec_from_file_location("tinyrnn.kernels.cpu", sys.argv[1]
 cpu = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cpu)
 cpu.available = frozenset
-cpu.required = lambda: frozenset(["AVX512F"])
+cpu.levels = lambda: {"native": frozenset(["AVX512F"])}
+cpu.wanted = lambda: None
 sys.modules["tinyrnn.kernels.cpu"] = cpu
 try:
     import tinyrnn

@@ -1,4 +1,9 @@
 """How gradients flow: the passes, the modes, and the tools for people who write operations."""
+# ruff: noqa: E402 - where the compiled modules are must be known before the first is imported
+from tinyrnn import kernels
+
+__path__ = kernels.cpu.folders(__path__, kernels.level)
+
 from tinyrnn.autograd import methods  # noqa: F401 - ties the operations to Tensor
 from tinyrnn.autograd.check import GradcheckError, assert_equivalent, gradcheck, gradgradcheck
 from tinyrnn.autograd.engine import record

@@ -7,8 +7,9 @@
 
 #include <stddef.h>
 
-#ifndef TINYRNN_REQUIRED
-#define TINYRNN_REQUIRED ""
+/* "level set set;level set": what setup.py compiled for. */
+#ifndef TINYRNN_LEVELS
+#define TINYRNN_LEVELS "default"
 #endif
 
 #if defined(__x86_64__) && defined(__GNUC__)

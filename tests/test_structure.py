@@ -17,7 +17,7 @@ FLOORS = (
     ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/lanes kernels/parallel kernels/cpu "
      "kernels/mersenne"),
     ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce kernels/rows kernels/loss "
-     "kernels/normalize"),
+     "kernels/normalize kernels/specials"),
     ("sequences", "kernels/sequence kernels/rnn kernels/gru kernels/lstm kernels/recurrent kernels/attention "
      "kernels/optimise"),
     ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "

@@ -142,7 +142,22 @@ NORM = [
     *(Case("layer_norm", rows(*shape)) for shape in ((0, 3), (3, 0), (63, 5), (64, 5), (65, 5), (128, 7), (300, 500))),
 ]
 
-CASES = ATTENTION + CROSS_ENTROPY + NORM
+# ---- recurrent layers; test_fused_recurrent.py has more ----------------------------------------------------------------
+
+def layer(gates, T, B, I, H, parts=1):
+    def inputs(dtype):
+        shapes = [(T, B, I), *[(B, H)] * parts, (gates * H, I), (gates * H, H), (gates * H,), (gates * H,)]
+        return [(normal(shape, dtype, k) * 0.3).detach().requires_grad_() for k, shape in enumerate(shapes)]
+    return inputs
+
+
+RECURRENT = [Case(name, layer(gates, *sizes, parts), options, small=sizes[-1] < 3)
+             for name, gates, parts, options in (
+                 ("rnn", 1, 1, {}), ("rnn", 1, 1, {"nonlinearity": "relu"}), ("gru", 3, 1, {}),
+                 ("gru", 3, 1, {"reset_after": False, "reverse": True}), ("lstm", 4, 2, {"reverse": True}))
+             for sizes in ((2, 2, 1, 2), (3, 17, 7, 33))]
+
+CASES = ATTENTION + CROSS_ENTROPY + NORM + RECURRENT
 each = pytest.mark.parametrize("case", [pytest.param(x, id=f"{x.name}-{i}") for i, x in enumerate(CASES)])
 
 

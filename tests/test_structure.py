@@ -22,7 +22,8 @@ FLOORS = (
      "kernels/optimise"),
     ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "
      "autograd/product autograd/dtypes autograd/device autograd/grad_mode"),
-    ("operations", "autograd/ops_* autograd/fused* autograd/reference* autograd/creation autograd/randomness"),
+    ("operations", "autograd/ops_* autograd/fused* autograd/reference* autograd/streaming autograd/creation "
+     "autograd/randomness"),
     ("autograd", "autograd/__init__ autograd/methods autograd/function autograd/check"),
     ("layers", "nn/* optim/*"),
     ("top", "io/* utils/* __init__ config"),

@@ -10,7 +10,9 @@ from numbers import Number
 from tinyrnn.autograd import fused_recurrent, reference
 from tinyrnn.autograd.creation import empty, zeros
 from tinyrnn.autograd.fused import is_fused_enabled
+from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_join import cat, stack
+from tinyrnn.autograd.streaming import Stepper
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import init
 from tinyrnn.nn.functional import dropout
@@ -19,6 +21,7 @@ from tinyrnn.nn.module import Module
 from tinyrnn.nn.parameter import Parameter
 from tinyrnn.nn.utils.rnn import PackedSequence, pad_packed_sequence, repack
 
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 
@@ -51,6 +54,13 @@ class RNNBase(Module):
                 for name, shape in self.parameter_shapes(layer):
                     self.register_parameter(name + suffix, Parameter(empty(shape, dtype=dtype, device=device)))
         self.reset_parameters()
+        self.stepper = self.new_stepper()
+
+    def new_stepper(self):
+        names = self.parameter_names()
+        return Stepper(self.step_name, tuple(
+            tuple(name + suffix if name in names else None for name in WEIGHTS)
+            for layer in range(self.num_layers) for suffix in self.suffixes(layer)))
 
     @property
     def num_directions(self):
@@ -87,7 +97,8 @@ class RNNBase(Module):
                 for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
 
     def flatten_parameters(self):
-        """Does nothing: there is no second copy of the weights to keep. PyTorch's scripts call it."""
+        """Lets the next :meth:`step` pack the weights anew; there is no other copy of them."""
+        self.stepper.forget()
 
     def extra_repr(self):
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
@@ -168,6 +179,30 @@ class RNNBase(Module):
     def operations(self):
         """The module whose rnn, gru and lstm do the work."""
         return fused_recurrent if self.fused and is_fused_enabled() else reference
+
+    def step(self, x, state=None):
+        """One time step without recording, for serving: ``output, state = layer.step(x, state)``.
+
+        x (B, input_size); the output is (B, hidden_size), or (B, proj_size) with projection. ``state`` is what the step
+        before returned, shaped like ``hx``: None, to begin, is zeros. A state is never changed: keep it, go on from it
+        several times, or pick rows with ``index_select(1, rows)``. The bits are those of the whole sequence at once.
+
+        The weights are packed at the first step and again when they have changed, which a write to their ``.array`` or
+        ``.numpy()`` does not tell: call ``flatten_parameters()`` after one. Two directions, and dropout in training,
+        raise RuntimeError.
+        """
+        check_tensor(self.name, "the input", x)
+        if self.bidirectional or self.dropout and self.training:
+            raise RuntimeError(f"{self.name}: step works in one direction and without dropout; "
+                               f"bidirectional={self.bidirectional}, dropout={self.dropout}, training={self.training}")
+        if state is not None:
+            state = tuple(self.given_states(state, True))
+        if self.fused and is_fused_enabled():
+            output, state = self.stepper.step(self, x, state)
+            return output, self.final(state)
+        with no_grad():
+            output, state = self.run(x.unsqueeze(0), self.check_states(state, x.unsqueeze(0)), None)
+        return output.squeeze(0), self.final(state)
 
     # ---- checks ----
 
@@ -272,6 +307,10 @@ class RNN(RNNBase):
                          bidirectional, 0, device, dtype, fused=fused)
         self.nonlinearity = nonlinearity
 
+    @property
+    def step_name(self):
+        return f"rnn_{self.nonlinearity}"
+
     def one_layer(self, input, state, weights, lengths, reverse):
         return self.operations.rnn(input, *state, **weights, nonlinearity=self.nonlinearity, lengths=lengths,
                                    reverse=reverse)
@@ -296,6 +335,10 @@ class GRU(RNNBase):
     def extra_repr(self):
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
 
+    @property
+    def step_name(self):
+        return "gru" if self.reset_after else "gru_reset_before"
+
     def one_layer(self, input, state, weights, lengths, reverse):
         return self.operations.gru(input, *state, **weights, reset_after=self.reset_after, lengths=lengths,
                                    reverse=reverse)
@@ -319,6 +362,8 @@ class LSTM(RNNBase):
 
     def state_sizes(self):
         return [self.output_size, self.hidden_size]
+
+    step_name = "lstm"
 
     def one_layer(self, input, state, weights, lengths, reverse):
         return self.operations.lstm(input, *state, **weights, lengths=lengths, reverse=reverse)

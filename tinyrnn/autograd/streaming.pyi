@@ -1,0 +1,10 @@
+from tinyrnn.autograd.tensor import Tensor
+
+CELLS: dict[str, tuple[int, int]]
+
+class Stepper:
+    def __init__(self, cell: str, names: tuple[tuple[str | None, ...], ...]) -> None: ...
+    def forget(self) -> None: ...
+    def step(
+        self, module: object, x: Tensor, state: tuple[Tensor, ...] | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]: ...

@@ -1,0 +1,210 @@
+"""One step of a stack of recurrent layers, for inference: the weights stay packed from step to step.
+
+A step has the same bits as that step of ``fused_recurrent`` over a whole sequence.
+"""
+cimport cython
+from numpy cimport (
+    NPY_DOUBLE, NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_NDIM, PyArray_TYPE,
+    PyArray_ZEROS, import_array, ndarray, npy_intp,
+)
+
+from tinyrnn.autograd.arrays cimport contiguous, has_shape
+from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
+from tinyrnn.kernels.gemm cimport aligned, products, products_f32, products_f64
+from tinyrnn.kernels.recurrent cimport (
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks, walks_f32, walks_f64,
+)
+
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
+
+import_array()
+
+CELLS = {"rnn_tanh": (RNN_TANH, 1), "rnn_relu": (RNN_RELU, 1), "gru": (GRU, 3),
+         "gru_reset_before": (GRU_RESET_BEFORE, 3), "lstm": (LSTM, 4)}
+
+
+@cython.final
+cdef class PackedLayer:
+    """The weights of one layer, packed, and the work space of a step."""
+
+    cdef sequence s
+    cdef Py_ssize_t features
+    cdef void* weight_ih
+    cdef list memory, work              # what the pointers point into
+
+    cdef int pack(self, const products* product, int cell, Py_ssize_t gates, list weights) except -1:
+        cdef sequence* s = &self.s
+        cdef ndarray w_ih, w_hh, b_ih, b_hh, w_hr
+        w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else contiguous((<Tensor> w).array) for w in weights]
+        self.memory, self.work = [b_ih, b_hh], []
+        self.features = PyArray_DIMS(w_ih)[1]
+        s.T, s.cell = 1, cell
+        s.G, s.P = PyArray_DIMS(w_hh)[0], PyArray_DIMS(w_hh)[1]
+        s.H = s.G // gates
+        s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)
+        s.bias_hh = space(product, self.memory, s.G) if b_hh is None else PyArray_DATA(b_hh)
+        self.weight_ih = packed(product, self.memory, w_ih, 0, s.G)
+        s.weight = packed(product, self.memory, w_hh, 0, 2 * s.H if cell == GRU_RESET_BEFORE else s.G)
+        if cell == GRU_RESET_BEFORE:
+            s.weight_n = packed(product, self.memory, w_hh, 2 * s.H, s.H)
+        if w_hr is not None:
+            s.weight_hr = packed(product, self.memory, w_hr, 0, s.P)
+        return 0
+
+    cdef int reserve(self, const products* product, Py_ssize_t B) except -1:
+        """Work space for B rows."""
+        cdef sequence* s = &self.s
+        s.B, self.work = B, []
+        s.gates = space(product, self.work, B * s.G)
+        s.extra = space(product, self.work, B * s.H)
+        s.products = space(product, self.work, B * s.G)
+        s.hidden = space(product, self.work, B * s.H) if s.weight_hr is not NULL else NULL
+        s.h = space(product, self.work, B * state_row(s.P))
+        s.c = space(product, self.work, B * s.H)
+        return 0
+
+
+cdef void* space(const products* product, list memory, Py_ssize_t count):
+    """Room for so many elements, zeros at first."""
+    cdef npy_intp n = count + 64
+    cdef ndarray array = PyArray_ZEROS(1, &n, NPY_FLOAT if product is &products_f32 else NPY_DOUBLE, 0)
+    memory.append(array)
+    return aligned(PyArray_DATA(array))
+
+
+cdef void* packed(const products* product, list memory, ndarray w, Py_ssize_t first, Py_ssize_t N):
+    """N rows of a weight (., K) from ``first`` on, for x W^T."""
+    cdef Py_ssize_t K = PyArray_DIMS(w)[1]
+    cdef void* panels = space(product, memory, product.space(N, K))
+    product.pack(0, (N + product.panel - 1) // product.panel, N, K, PyArray_BYTES(w) + first * K * product.size, 1, K,
+                 panels)
+    return panels
+
+
+@cython.final
+@cython.binding(False)
+cdef class Stepper:
+    """Takes a stack of layers step by step. ``names``: for every layer, the names of the five weights in the module.
+
+    A copy, or one from a pickle, packs the weights anew.
+    """
+
+    cdef str cell
+    cdef tuple names
+    cdef list layers, seen              # PackedLayer for each layer; the weights they were packed from
+    cdef long versions                  # the sum of their versions then
+    cdef Py_ssize_t rows
+    cdef const walks* walk
+    cdef const products* product
+
+    def __init__(self, str cell not None, tuple names not None):
+        self.cell, self.names, self.rows = cell, names, -1
+
+    def __reduce__(self):
+        return Stepper, (self.cell, self.names)
+
+    def forget(self):
+        """Packs the weights anew at the next step."""
+        self.seen = None
+
+    cdef int refresh(self, module) except -1:
+        """Packs the weights if they are not the ones that were packed, or were changed since."""
+        cdef dict own = module._parameters
+        cdef list found = []
+        cdef long versions = 0
+        cdef Py_ssize_t gates, k = 0
+        cdef int cell
+        cdef PackedLayer layer
+        cdef bint same = self.seen is not None
+        for names in self.names:
+            for name in names:
+                w = None if name is None else own[name] if name in own else getattr(module, name)
+                found.append(w)
+                versions += 0 if w is None else version_of(w).count
+                same = same and w is self.seen[k]
+                k += 1
+        if same and versions == self.versions:
+            return 0
+        cell, gates = CELLS[self.cell]
+        single = PyArray_TYPE((<Tensor> found[0]).array) == NPY_FLOAT
+        self.product = &products_f32 if single else &products_f64
+        self.walk = &walks_f32 if single else &walks_f64
+        self.layers, self.seen, self.rows = [], None, -1
+        for k in range(len(self.names)):
+            layer = PackedLayer.__new__(PackedLayer)
+            layer.pack(self.product, cell, gates, found[5 * k:5 * k + 5])
+            self.layers.append(layer)
+        self.seen, self.versions = found, versions
+        return 0
+
+    def step(self, module, Tensor x not None, tuple state):
+        """x (B, features), state a tuple of (L, B, P) and for an LSTM (L, B, H), or None for zeros. Returns the output
+        (B, P) and the new state."""
+        cdef PackedLayer layer
+        cdef ndarray out, h, c, input = contiguous(x.array)
+        cdef list before
+        cdef Py_ssize_t B
+        self.refresh(module)
+        layer = self.layers[0]
+        if PyArray_NDIM(input) != 2 or PyArray_DIMS(input)[1] != layer.features:
+            raise ShapeError(f"step: expected an input of shape (batch, {layer.features}), not {x.shape}")
+        if PyArray_TYPE(input) != PyArray_TYPE((<Tensor> self.seen[0]).array):
+            raise DtypeError(f"step: the input is {x.dtype}, the weights {self.seen[0].dtype}")
+        B = PyArray_DIMS(input)[0]
+        before = self.given(state, B, PyArray_TYPE(input))
+        if B != self.rows:
+            for layer in self.layers:
+                layer.reserve(self.product, B)
+            self.rows = B
+        out = fresh(1, B, layer.s.P, PyArray_TYPE(input))
+        h = fresh(len(self.layers), B, layer.s.P, PyArray_TYPE(input))
+        c = fresh(len(self.layers), B, layer.s.H, PyArray_TYPE(input)) if layer.s.cell == LSTM else None
+        self.run(input, before, out, h, c)
+        return wrap(out.reshape((B, layer.s.P))), (wrap(h),) if c is None else (wrap(h), wrap(c))
+
+    cdef list given(self, tuple state, Py_ssize_t B, int type_num):
+        """The parts of the state as contiguous arrays of the right shape; h and c None for zeros."""
+        cdef PackedLayer layer = self.layers[0]
+        cdef tuple sizes = (layer.s.P, layer.s.H) if layer.s.cell == LSTM else (layer.s.P,)
+        cdef Tensor part
+        cdef list arrays = []
+        if state is None:
+            return [None, None]
+        if len(state) != len(sizes):
+            raise TypeError(f"step: expected a state of {len(sizes)} parts, not {len(state)}")
+        for part, size in zip(state, sizes):
+            if part is None or not has_shape(part.array, (len(self.layers), B, size)):
+                raise ShapeError(f"step: expected a state of shape {(len(self.layers), B, size)}, not "
+                                 f"{None if part is None else part.shape}")
+            if PyArray_TYPE(part.array) != type_num:
+                raise DtypeError(f"step: the state is {part.dtype}, the input is not")
+            arrays.append(contiguous(part.array))
+        return arrays + [None] * (2 - len(arrays))
+
+    cdef int run(self, ndarray input, list before, ndarray out, ndarray h, ndarray c) except -1:
+        """All layers. The lock is kept: two threads may step through the same layers."""
+        cdef PackedLayer layer
+        cdef sequence* s
+        cdef const char* x = PyArray_BYTES(input)
+        cdef ndarray h0 = before[0], c0 = before[1]
+        cdef Py_ssize_t k, last = len(self.layers) - 1, h_size, c_size, size = self.product.size
+        for k in range(last + 1):
+            layer = self.layers[k]
+            s = &layer.s
+            h_size, c_size = s.B * s.P * size, s.B * s.H * size
+            s.h0 = NULL if h0 is None else PyArray_BYTES(h0) + k * h_size
+            s.c0 = NULL if c0 is None else PyArray_BYTES(c0) + k * c_size
+            s.hn = PyArray_BYTES(h) + k * h_size
+            s.cn = NULL if c is None else PyArray_BYTES(c) + k * c_size
+            s.out = PyArray_DATA(out)           # every layer's in turn; the last one's stays
+            self.product.multiply(s.B, s.G, layer.features, x, layer.features, 1, layer.weight_ih, s.gates, s.G, 1,
+                                  False)
+            self.walk.forward(s, 0, s.B)
+            x = PyArray_BYTES(h) + k * h_size
+        return 0
+
+
+cdef ndarray fresh(Py_ssize_t L, Py_ssize_t B, Py_ssize_t n, int type_num):
+    cdef npy_intp dims[3]
+    dims[0], dims[1], dims[2] = L, B, n
+    return PyArray_EMPTY(3, dims, type_num, 0)

@@ -21,7 +21,7 @@ class Table:
 
     def __init__(self, *columns):
         self.widths = [max(len(title), 5) for title in columns]
-        self.widths[0] = max(self.widths[0], 24)
+        self.widths[0] = max(self.widths[0], 28)
         self.columns = columns
 
     def head(self):

@@ -103,10 +103,6 @@ cdef class Stepper:
     def __reduce__(self):
         return Stepper, (self.cell, self.names)
 
-    def forget(self):
-        """Packs the weights anew at the next step."""
-        self.seen = None
-
     cdef int refresh(self, module) except -1:
         """Packs the weights if they are not the ones that were packed, or were changed since."""
         cdef dict own = module._parameters
@@ -165,7 +161,7 @@ cdef class Stepper:
     cdef list given(self, tuple state, Py_ssize_t B, int type_num):
         """The parts of the state as contiguous arrays of the right shape; h and c None for zeros."""
         cdef PackedLayer layer = self.layers[0]
-        cdef tuple sizes = (layer.s.P, layer.s.H) if layer.s.cell == LSTM else (layer.s.P,)
+        cdef list sizes = [layer.s.P] + ([layer.s.H] if layer.s.cell == LSTM else [])
         cdef Tensor part
         cdef list arrays = []
         if state is None:

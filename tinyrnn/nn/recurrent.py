@@ -1,7 +1,7 @@
 """Recurrent layers and cells, with PyTorch's names, shapes, parameters and initial values.
 
-The arithmetic is in ``autograd/fused_recurrent.pyx``, and in primitive operations in ``autograd/reference.py``; here are
-the parameters, the checks and the stacking of layers and directions.
+The arithmetic is in ``autograd/fused_recurrent.pyx``, and in primitive operations in ``autograd/reference.py``; here
+are the parameters, the checks and the stacking of layers and directions.
 """
 import math
 import warnings
@@ -54,7 +54,7 @@ class RNNBase(Module):
                 for name, shape in self.parameter_shapes(layer):
                     self.register_parameter(name + suffix, Parameter(empty(shape, dtype=dtype, device=device)))
         self.reset_parameters()
-        self.stepper = self.new_stepper()
+        self.stepper = None                 # made by the first step
 
     def new_stepper(self):
         names = self.parameter_names()
@@ -98,7 +98,7 @@ class RNNBase(Module):
 
     def flatten_parameters(self):
         """Lets the next :meth:`step` pack the weights anew; there is no other copy of them."""
-        self.stepper.forget()
+        self.stepper = None
 
     def extra_repr(self):
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
@@ -198,6 +198,7 @@ class RNNBase(Module):
         if state is not None:
             state = tuple(self.given_states(state, True))
         if self.fused and is_fused_enabled():
+            self.stepper = self.stepper or self.new_stepper()
             output, state = self.stepper.step(self, x, state)
             return output, self.final(state)
         with no_grad():

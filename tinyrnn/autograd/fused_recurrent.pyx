@@ -1,8 +1,8 @@
 """rnn, gru and lstm over a whole sequence, one node each. Their twins in ``reference.py`` say what they compute.
 
-Forward: the gates of all steps are one product; then the walk over the steps (``kernels/recurrent.h``), by which they
-become the activated gates, kept for backward. Backward: the walk against the steps, which puts the gradients of the
-gates in their place; then the gradients of the weights and of the input are one product each.
+Forward: a walk over the steps (``kernels/recurrent.h``), which leaves the activated gates where backward will come.
+Backward: the walk against the steps, which puts the gradients of the gates in their place; then the gradients of the
+weights are one product each.
 """
 cimport cython
 from cython.parallel cimport prange
@@ -34,6 +34,7 @@ import_array()
 cdef enum:
     ADD = 1                             # how to multiply
     TRANSPOSED = 2
+    STRIDE_ROWS = 96                    # rows that a stride of the walk should have
 
 
 # ---- one layer in one direction ----------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ cdef class Layer:
     cdef const products* product
     cdef bint single, spent             # spent: backward has put gradients where the gates were
     cdef int type_num
-    cdef Py_ssize_t features, N          # of the input; rows of all steps that take part
+    cdef Py_ssize_t N                   # rows of all steps that take part
     cdef ndarray x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr            # what came in, contiguous
     cdef ndarray lengths, rows, start, order, flat                  # None without lengths; flat (N,): places in (T * B)
     cdef ndarray out, hn, cn, gates, extra, hidden, dprojected, products
@@ -98,7 +99,8 @@ cdef class Layer:
         """Which rows take part in which step, and the input of those alone, (N, I)."""
         cdef sequence* s = &self.s
         self.N = s.T * s.B
-        self.x = contiguous(input).reshape((self.N, self.features))
+        self.x = contiguous(input).reshape((self.N, self.s.inputs))
+        s.x = PyArray_DATA(self.x)
         if self.lengths is None:
             return 0
         self.order = np.argsort(-self.lengths, kind="stable")
@@ -108,33 +110,36 @@ cdef class Layer:
         self.flat = (np.arange(s.T)[:, None] * s.B + self.order)[alive]
         self.N = PyArray_SIZE(self.flat)
         self.x = self.x[self.flat]
+        s.x = PyArray_DATA(self.x)
         s.rows, s.start = <int64_t*> PyArray_DATA(self.rows), <int64_t*> PyArray_DATA(self.start)
         s.order = <int64_t*> PyArray_DATA(self.order)
         return 0
 
-    cdef int forward(self) except -1:
-        """From the input to the output and the last state."""
+    cdef int forward(self, bint kept) except -1:
+        """From the input to the output and the last state. ``kept``: backward may come."""
         cdef sequence* s = &self.s
-        cdef Py_ssize_t H = s.H, P = s.P, G = s.G
-        cdef bint before = s.cell == GRU_RESET_BEFORE
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G, rows
+        s.kept = kept
+        s.stride = min(max(STRIDE_ROWS // max(s.B, 1), 1), s.T)
+        rows = self.N if kept else s.stride * s.B
         self.held = []
-        self.gates = self.array(self.N, G)
+        self.gates = self.array(rows, G)
         s.gates = PyArray_DATA(self.gates)
         if s.cell != RNN_TANH and s.cell != RNN_RELU:
-            self.extra = self.array(self.N, H)
+            self.extra = self.array(rows, H)
             s.extra = PyArray_DATA(self.extra)
         if self.w_hr is not None:
-            self.hidden = self.array(self.N, H)
+            self.hidden = self.array(rows, H)
             s.hidden = PyArray_DATA(self.hidden)
             s.weight_hr = self.packed(self.w_hr, 0, P, H, 1, H)
-        self.multiply(self.N, G, self.features, self.x, 0, self.features, 1, self.w_ih, 0, self.gates, 0, TRANSPOSED)
         if self.single_step():
             self.products = self.array(s.B, G)
+            self.multiply(s.B, G, s.inputs, self.x, 0, s.inputs, 1, self.w_ih, 0, self.gates, 0, TRANSPOSED)
             self.multiply(s.B, G, P, self.h0, 0, P, 1, self.w_hh, 0, self.products, 0, TRANSPOSED)
         else:
-            s.weight = self.packed(self.w_hh, 0, 2 * H if before else G, P, 1, P)
-        if before:
-            s.weight_n = self.packed(self.w_hh, 2 * H, H, P, 1, P)
+            s.weight_ih = self.packed(self.w_ih, 0, G, s.inputs, 1, s.inputs)
+            s.weight = self.packed(self.w_hh, 0, whole, P, 1, P)
+            s.weight_n = self.packed(self.w_hh, whole, G - whole, P, 1, P)
         self.run(True)
         self.spent = False
         return 0
@@ -142,7 +147,7 @@ cdef class Layer:
     cdef int run(self, bint forward) except -1:
         """The walk. Every thread takes rows of about the same number of steps together."""
         cdef sequence* s = &self.s
-        cdef int threads = <int> min(threads_for(self.N * s.G * s.P // 64), max(s.B, 1))
+        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 64), max(s.B, 1))
         cdef ndarray bounds
         cdef int64_t* bound
         cdef Py_ssize_t i
@@ -173,51 +178,69 @@ cdef class Layer:
 
     # ---- backward ----
 
-    cdef int backward(self, Tensor dout, Tensor dhn, Tensor dcn, ndarray dh0, ndarray dc0) except -1:
-        """The walk against the steps: from the gradients of what came out to those of the gates and the first state."""
+    cdef ndarray backward(self, Tensor dout, Tensor dhn, Tensor dcn, bint wants_dx, ndarray dh0, ndarray dc0):
+        """The walk against the steps: from the gradients of what came out to those of the gates, the first state, and
+        the input (N, I), which is returned, or None."""
         cdef sequence* s = &self.s
-        cdef Py_ssize_t H = s.H, P = s.P, G = s.G
-        cdef bint before = s.cell == GRU_RESET_BEFORE
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G
         cdef list keep = [None if g is None else contiguous((<Tensor> g).array) for g in (dout, dhn, dcn)]
+        cdef ndarray dx = None
         if self.spent:                  # a second pass over a kept graph
             self.hn, self.cn = self.array(s.B, P), self.array(s.B, H)
             s.hn, s.cn = PyArray_DATA(self.hn), PyArray_DATA(self.cn)
-            self.forward()
-        self.held = []
+            self.forward(True)
+        self.held, self.spent = [], True
         s.dout, s.dhn, s.dcn = address(keep[0]), address(keep[1]), address(keep[2])
         s.dh0, s.dc0 = PyArray_DATA(dh0), address(dc0)
+        s.weight_ih = s.weight = NULL
         if self.w_hr is not None:
             self.dprojected = self.array(self.N, P)
             s.dprojected = PyArray_DATA(self.dprojected)
             s.weight_hr = self.packed(self.w_hr, 0, H, P, H, 1)
-        s.weight = NULL if self.single_step() else self.packed(self.w_hh, 0, P, 2 * H if before else G, P, 1)
-        if before:
-            s.weight_n = self.packed(self.w_hh, 2 * H, P, H, P, 1)
-        self.spent = True
+        if not self.single_step():
+            s.weight = self.packed(self.w_hh, 0, P, whole, P, 1)
+            s.weight_n = self.packed(self.w_hh, whole, P, G - whole, P, 1)
+        if wants_dx:
+            dx = self.input_gradient()
         self.run(False)
-        if s.weight is NULL:
+        if self.single_step():
             self.multiply(s.B, P, G, self.gates, 0, G, 1, self.w_hh, 0, dh0, 0, ADD if s.cell == GRU else 0)
-        return 0
+            if wants_dx:
+                self.single_input_gradient(dx)
+        return dx
 
     cdef ndarray input_gradient(self):
-        """(T, B, I), zero in the padding."""
+        """Where the walk will put it, and the weights for it."""
+        cdef sequence* s = &self.s
+        cdef Py_ssize_t F = s.inputs, whole = s.G - s.H if s.cell == GRU else s.G
+        cdef ndarray dx = self.array(self.N, F)
+        s.dx = PyArray_DATA(dx)
+        if not self.single_step():
+            s.weight_ih = self.packed(self.w_ih, 0, F, whole, F, 1)
+            s.weight_in = self.packed(self.w_ih, whole, F, s.G - whole, F, 1)
+        return dx
+
+    cdef int single_input_gradient(self, ndarray dx) except -1:
         cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
-        cdef ndarray dx = self.array(self.N, self.features), padded
-        self.multiply(self.N, self.features, whole, self.gates, 0, G, 1, self.w_ih, 0, dx, 0, 0)
-        if self.s.cell == GRU:          # the candidate's gates have a gradient of their own
-            self.multiply(self.N, self.features, H, self.extra, 0, H, 1, self.w_ih, whole, dx, 0, ADD)
+        self.multiply(self.N, self.s.inputs, whole, self.gates, 0, G, 1, self.w_ih, 0, dx, 0, 0)
+        if whole < G:                   # the candidate's gates have a gradient of their own
+            self.multiply(self.N, self.s.inputs, H, self.extra, 0, H, 1, self.w_ih, whole, dx, 0, ADD)
+        return 0
+
+    cdef ndarray spread(self, ndarray dx):
+        """(N, I) -> (T, B, I), zero in the padding."""
+        cdef ndarray padded = dx
         if self.flat is not None:
-            padded = self.array(self.s.T * self.s.B, self.features, zero=True)
+            padded = self.array(self.s.T * self.s.B, self.s.inputs, zero=True)
             padded[self.flat] = dx
-            dx = padded
-        return dx.reshape((self.s.T, self.s.B, self.features))
+        return padded.reshape((self.s.T, self.s.B, self.s.inputs))
 
     cdef ndarray weight_ih_gradient(self):
         cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
-        cdef ndarray dw = self.array(G, self.features)
-        self.multiply(whole, self.features, self.N, self.gates, 0, 1, G, self.x, 0, dw, 0, 0)
+        cdef ndarray dw = self.array(G, self.s.inputs)
+        self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, G, self.x, 0, dw, 0, 0)
         if self.s.cell == GRU:
-            self.multiply(H, self.features, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)
+            self.multiply(H, self.s.inputs, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)
         return dw
 
     cdef ndarray weight_hh_gradient(self):
@@ -306,7 +329,7 @@ cdef Layer new_layer(int cell, Py_ssize_t gates, Tensor input, tuple state, tupl
         layer.w_hr = contiguous((<Tensor> weights[4]).array)
     layer.h0 = contiguous((<Tensor> state[0]).array)
     s.cell, s.reverse = cell, reverse
-    s.T, s.B, layer.features = PyArray_DIMS(input.array)[0], PyArray_DIMS(input.array)[1], PyArray_DIMS(input.array)[2]
+    s.T, s.B, layer.s.inputs = PyArray_DIMS(input.array)[0], PyArray_DIMS(input.array)[1], PyArray_DIMS(input.array)[2]
     s.G, s.P = PyArray_DIMS(layer.w_hh)[0], PyArray_DIMS(layer.w_hh)[1]
     s.H = s.G // gates
     zeros = layer.array(1, s.G, zero=True) if layer.b_ih is None or layer.b_hh is None else None
@@ -330,8 +353,8 @@ cdef tuple gradients(Layer layer, tuple parents, dict dys):
     cdef Py_ssize_t parts = 2 if layer.s.cell == LSTM else 1, B = layer.s.B
     cdef list wanted = [p is not None and (<Tensor> p).requires for p in parents], found
     cdef ndarray dh0 = layer.array(B, layer.s.P), dc0 = layer.array(B, layer.s.H) if parts == 2 else None
-    layer.backward(dys.get(0), dys.get(1), dys.get(2), dh0, dc0)
-    found = [layer.input_gradient() if wanted[0] else None, dh0] + ([dc0] if parts == 2 else [])
+    dx = layer.backward(dys.get(0), dys.get(1), dys.get(2), wanted[0], dh0, dc0)
+    found = [None if dx is None else layer.spread(dx), dh0] + ([dc0] if parts == 2 else [])
     found += [layer.weight_ih_gradient() if wanted[1 + parts] else None,
               layer.weight_hh_gradient() if wanted[2 + parts] else None,
               layer.bias_gradient(True) if wanted[3 + parts] else None,
@@ -350,7 +373,7 @@ cdef tuple sequence_of(
     cdef Layer layer
     check(name, gates, input, state, weights, lengths)
     layer = new_layer(cell, gates, input, state, weights, lengths, reverse)
-    layer.forward()
+    layer.forward(get_mode() == RECORDING and any([p is not None and p.requires_grad for p in parents]))
 
     def backward(y, dys):
         if get_mode() & RECORDING:

@@ -38,7 +38,7 @@ cdef class PackedLayer:
         w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else contiguous((<Tensor> w).array) for w in weights]
         self.memory, self.work = [b_ih, b_hh], []
         self.features = PyArray_DIMS(w_ih)[1]
-        s.T, s.cell = 1, cell
+        s.T, s.stride, s.cell = 1, 1, cell
         s.G, s.P = PyArray_DIMS(w_hh)[0], PyArray_DIMS(w_hh)[1]
         s.H = s.G // gates
         s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)

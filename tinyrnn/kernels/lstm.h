@@ -73,7 +73,7 @@ static void OF(lstm_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, p
     real *dh = (real *)s->h + first * step;
     for (ptrdiff_t k = 0; k < n; k++) {
         OF(arrive)(s, t, first + k, dh + k * step);
-        if (s->hidden) memcpy((real *)s->dprojected + at(s, t, first + k) * P, dh + k * step, P * sizeof(real));
+        if (s->hidden) memcpy((real *)s->dprojected + number(s, t, first + k) * P, dh + k * step, P * sizeof(real));
     }
     if (s->hidden) OF(multiply)(n, H, P, dh, step, 1, s->weight_hr, products, H, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++) {

@@ -8,17 +8,21 @@ cdef extern from "recurrent.h" nogil:
     enum: GRU_RESET_BEFORE
     enum: LSTM
     ctypedef struct sequence:                   # sequence.h says what is what
-        Py_ssize_t T, B, H, P, G
+        Py_ssize_t T, B, inputs, H, P, G, stride
         int cell
-        bint reverse
+        bint reverse, kept
         const int64_t* rows
         const int64_t* start
         const int64_t* order
         const void* bias_ih
         const void* bias_hh
+        const void* weight_ih
+        const void* weight_in
         const void* weight
         const void* weight_n
         const void* weight_hr
+        const void* x
+        void* dx
         const void* h0
         const void* c0
         void* out

@@ -4,9 +4,12 @@
  * length, longest first: the rows that take part in step t are the first rows[t], and nothing is done for the others.
  * Arrays over all steps hold these rows only, N in total: row i of step t is number start[t] + i.
  *
- * Letters: T steps, B rows, H units, P features of the state that is fed back (H but for an LSTM with projection), G the
- * gates times H. "sorted" arrays have the batch in the order of the walk, the others in the caller's: row i of the walk
- * is order[i] there. All arrays are C-contiguous; none overlap.
+ * The walk goes in strides of some steps, so that one product makes the gates of a stride from its input, and they are
+ * still in the cache when the steps come by. Where nothing is kept for backward, one stride's gates are all there is.
+ *
+ * Letters: T steps, B rows, I inputs, H units, P features of the state that is fed back (H but for an LSTM
+ * with projection), G the gates times H. "sorted" arrays have the batch in the order of the walk, the others in the
+ * caller's: row i of the walk is order[i] there. All arrays are C-contiguous; none overlap.
  */
 #ifndef TINYRNN_SEQUENCE_H
 #define TINYRNN_SEQUENCE_H
@@ -18,23 +21,27 @@
 enum { RNN_TANH, RNN_RELU, GRU, GRU_RESET_BEFORE, LSTM, CELLS };
 
 typedef struct {
-    ptrdiff_t T, B, H, P, G;
-    int cell, reverse;                          /* reverse: from the last step to the first */
+    ptrdiff_t T, B, inputs, H, P, G;
+    ptrdiff_t stride;                           /* steps of a stride */
+    int cell, reverse, kept;                    /* reverse: from the last step to the first; kept: backward will come */
     const int64_t *rows, *start, *order;        /* (T), (T), (B); all NULL: every row takes part in every step */
     const void *bias_ih, *bias_hh;              /* (G) */
-    /* Packed, for state x W^T forward and gradient x W backward: weight_hh, in two parts where the candidate of a GRU
-     * has a product of its own, and the projection. weight NULL: one step, whose product is in `products` already
-     * (forward), or is made later (backward). */
-    const void *weight, *weight_n, *weight_hr;
+    /* Packed, for x W^T forward and gradient x W backward: weight_ih; weight_hh, in two parts where the candidate of a
+     * GRU has a product of its own; the projection. NULL for the first two: there is one step, and what they make is in
+     * `gates` and `products` already (forward), or made later (backward). For a GRU's backward weight_ih is in two parts
+     * as well: the candidate's own rows are weight_in. */
+    const void *weight_ih, *weight_in, *weight, *weight_n, *weight_hr;
+    const void *x;                              /* (N, I): the input */
+    void *dx;                                   /* (N, I), or NULL */
     const void *h0, *c0;                        /* (B, P), (B, H): the first state */
     void *out;                                  /* (T, B, P): the state after every step; nothing is written in padding */
     void *hn, *cn;                              /* (B, P), (B, H): the last state */
-    /* (N, G): W_ih x when the forward walk comes, the gates after it. The backward walk puts their gradients here. */
+    /* (N, G), or of one stride if not kept: the gates. The backward walk puts their gradients here. */
     void *gates;
-    /* (N, H). RNN: none. GRU: W_hn h + b_hn; backward leaves the gradient of the candidate's input here.
+    /* (N, H), or of one stride. RNN: none. GRU: W_hn h + b_hn; backward leaves the gradient of the candidate's input here.
      * GRU_RESET_BEFORE: r h. LSTM: c after every step. */
     void *extra;
-    void *hidden;                               /* (N, H): an LSTM's o tanh(c), where a projection follows; or NULL */
+    void *hidden;                               /* like extra: an LSTM's o tanh(c), where a projection follows; or NULL */
     const void *dout;                           /* (T, B, P) or NULL: no gradient */
     const void *dhn, *dcn;                      /* (B, P), (B, H), or NULL */
     void *dh0, *dc0;                            /* (B, P), (B, H) */
@@ -48,8 +55,15 @@ static inline ptrdiff_t state_row(ptrdiff_t P) { return P + 16; }
 
 static inline ptrdiff_t rows_at(const sequence *s, ptrdiff_t t) { return s->rows ? s->rows[t] : s->B; }
 
-/* The number of row i of step t in the arrays over all steps, and in the caller's (T, B, ...). */
-static inline ptrdiff_t at(const sequence *s, ptrdiff_t t, ptrdiff_t i) { return (s->start ? s->start[t] : t * s->B) + i; }
+/* The number of row i of step t in the arrays over all steps; in those that may hold one stride; in the caller's. */
+static inline ptrdiff_t number(const sequence *s, ptrdiff_t t, ptrdiff_t i)
+{
+    return (s->start ? s->start[t] : t * s->B) + i;
+}
+static inline ptrdiff_t at(const sequence *s, ptrdiff_t t, ptrdiff_t i)
+{
+    return s->kept ? number(s, t, i) : t % s->stride * s->B + i;
+}
 static inline ptrdiff_t place(const sequence *s, ptrdiff_t i) { return s->order ? s->order[i] : i; }
 
 /* The step before t for row i, or -1: t is its first. */

@@ -18,12 +18,12 @@ cells = pytest.mark.parametrize("cell", CELLS, ids=LABELS)
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-def arguments(cell, T, B, I, H, dtype, bias=True, seed=0):
+def arguments(cell, T, B, F, H, dtype, bias=True, seed=0):
     """input, state..., weights... for a layer of this cell, as leaves."""
     _, _, gates, has_c, projects = cell
     noise = np.random.default_rng(seed)
     P = max(H // 2, 1) if projects else H
-    shapes = [(T, B, I), (B, P)] + [(B, H)] * has_c + [(gates * H, I), (gates * H, P)]
+    shapes = [(T, B, F), (B, P)] + [(B, H)] * has_c + [(gates * H, F), (gates * H, P)]
     shapes += [(gates * H,)] * 2 if bias else [None] * 2
     shapes += [(P, H)] * projects
     return [None if shape is None else tensor((0.5 * noise.standard_normal(shape)).astype(dtype), requires_grad=True)
@@ -59,9 +59,9 @@ SIZES = [(1, 1, 1, 1), (3, 2, 5, 7), (2, 17, 33, 31), (4, 13, 7, 46), (2, 33, 16
 @pytest.mark.parametrize("reverse", [False, True], ids=["", "reverse"])
 def test_twin(cell, dtype, reverse):
     bound = {"rtol": 1e-9, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-4, "atol": 2e-5}
-    for k, (T, B, I, H) in enumerate(SIZES):
+    for k, (T, B, F, H) in enumerate(SIZES):
         for lengths in (None, np.random.default_rng(k).integers(0, T + 1, B)):
-            args = arguments(cell, T, B, I, H, dtype, bias=k % 3 > 0)
+            args = arguments(cell, T, B, F, H, dtype, bias=k % 3 > 0)
             assert_equivalent(apply(fused_recurrent, cell, lengths, reverse), apply(reference, cell, lengths, reverse),
                               *args, **bound)
 
@@ -145,10 +145,10 @@ def test_padding_is_never_looked_at(cell):
 @pytest.mark.parametrize("reverse", [False, True], ids=["", "reverse"])
 def test_alone_in_a_batch_or_padded(cell, dtype, reverse):
     """Row by row: outputs, and the gradients of input and state."""
-    for T, B, I, H in [(3, 29, 7, 33), (2, 13, 17, 16), (5, 7, 33, 31), (2, 3, 5, 129)]:
+    for T, B, F, H in [(3, 29, 7, 33), (2, 13, 17, 16), (5, 7, 33, 31), (2, 3, 5, 129)]:
         lengths = np.random.default_rng(B).integers(1, T + 1, B)
         lengths[0] = T
-        args = arguments(cell, T, B, I, H, dtype)
+        args = arguments(cell, T, B, F, H, dtype)
         own = 2 + cell[3]                                   # arguments with a row for each sequence
         starts = np.random.default_rng(9).standard_normal((2 + cell[3], T, B, args[1].shape[1])).astype(dtype)
 
@@ -176,8 +176,8 @@ def test_alone_in_a_batch_or_padded(cell, dtype, reverse):
 @cells
 @dtypes
 def test_in_chunks_or_step_by_step(cell, dtype):
-    for T, B, I, H in [(6, 5, 7, 33), (4, 17, 16, 17), (6, 1, 31, 46)]:
-        args = arguments(cell, T, B, I, H, dtype)
+    for T, B, F, H in [(6, 5, 7, 33), (4, 17, 16, 17), (6, 1, 31, 46)]:
+        args = arguments(cell, T, B, F, H, dtype)
         own = 2 + cell[3]
         dout = np.random.default_rng(3).standard_normal((T, B, args[1].shape[1])).astype(dtype)
 

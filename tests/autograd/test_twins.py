@@ -142,11 +142,11 @@ NORM = [
     *(Case("layer_norm", rows(*shape)) for shape in ((0, 3), (3, 0), (63, 5), (64, 5), (65, 5), (128, 7), (300, 500))),
 ]
 
-# ---- recurrent layers; test_fused_recurrent.py has more ----------------------------------------------------------------
+# ---- recurrent layers; test_fused_recurrent.py has more ------------------------------------------------------------
 
-def layer(gates, T, B, I, H, parts=1):
+def layer(gates, T, B, F, H, parts=1):
     def inputs(dtype):
-        shapes = [(T, B, I), *[(B, H)] * parts, (gates * H, I), (gates * H, H), (gates * H,), (gates * H,)]
+        shapes = [(T, B, F), *[(B, H)] * parts, (gates * H, F), (gates * H, H), (gates * H,), (gates * H,)]
         return [(normal(shape, dtype, k) * 0.3).detach().requires_grad_() for k, shape in enumerate(shapes)]
     return inputs
 

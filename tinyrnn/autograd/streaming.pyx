@@ -8,7 +8,7 @@ from numpy cimport (
     PyArray_ZEROS, import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, has_shape
+from tinyrnn.autograd.arrays cimport contiguous
 from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
 from tinyrnn.kernels.gemm cimport aligned, products, products_f32, products_f64
 from tinyrnn.kernels.recurrent cimport (
@@ -28,7 +28,6 @@ cdef class PackedLayer:
     """The weights of one layer, packed, and the work space of a step."""
 
     cdef sequence s
-    cdef Py_ssize_t features
     cdef void* weight_ih
     cdef list memory, work              # what the pointers point into
 
@@ -37,7 +36,7 @@ cdef class PackedLayer:
         cdef ndarray w_ih, w_hh, b_ih, b_hh, w_hr
         w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else contiguous((<Tensor> w).array) for w in weights]
         self.memory, self.work = [b_ih, b_hh], []
-        self.features = PyArray_DIMS(w_ih)[1]
+        s.inputs = PyArray_DIMS(w_ih)[1]
         s.T, s.stride, s.cell = 1, 1, cell
         s.G, s.P = PyArray_DIMS(w_hh)[0], PyArray_DIMS(w_hh)[1]
         s.H = s.G // gates
@@ -90,7 +89,8 @@ cdef class Stepper:
     """
 
     cdef str cell
-    cdef tuple names
+    cdef tuple names, flat_names
+    cdef int type_num
     cdef list layers, seen              # PackedLayer for each layer; the weights they were packed from
     cdef long versions                  # the sum of their versions then
     cdef Py_ssize_t rows
@@ -98,91 +98,95 @@ cdef class Stepper:
     cdef const products* product
 
     def __init__(self, str cell not None, tuple names not None):
-        self.cell, self.names, self.rows = cell, names, -1
+        self.cell, self.names, self.flat_names = cell, names, tuple([name for layer in names for name in layer])
 
     def __reduce__(self):
         return Stepper, (self.cell, self.names)
 
-    cdef int refresh(self, module) except -1:
-        """Packs the weights if they are not the ones that were packed, or were changed since."""
-        cdef dict own = module._parameters
-        cdef list found = []
+    cdef bint is_fresh(self, dict own) except -1:
+        """Whether the packed weights are those of the module, unchanged since."""
+        cdef Tensor w
         cdef long versions = 0
-        cdef Py_ssize_t gates, k = 0
+        cdef Py_ssize_t k = 0
+        if self.seen is None:
+            return False
+        for name in self.flat_names:
+            w = None if name is None else own.get(name)
+            if w is not self.seen[k] or w is None and name is not None:
+                return False
+            versions += 0 if w is None else version_of(w).count
+            k += 1
+        return versions == self.versions
+
+    cdef int pack(self, module) except -1:
+        """Packs the weights of the module."""
+        cdef Py_ssize_t gates, k
         cdef int cell
         cdef PackedLayer layer
-        cdef bint same = self.seen is not None
-        for names in self.names:
-            for name in names:
-                w = None if name is None else own[name] if name in own else getattr(module, name)
-                found.append(w)
-                versions += 0 if w is None else version_of(w).count
-                same = same and w is self.seen[k]
-                k += 1
-        if same and versions == self.versions:
-            return 0
+        cdef Tensor w
+        self.seen = None
+        found = [None if name is None else getattr(module, name) for name in self.flat_names]
         cell, gates = CELLS[self.cell]
-        single = PyArray_TYPE((<Tensor> found[0]).array) == NPY_FLOAT
-        self.product = &products_f32 if single else &products_f64
-        self.walk = &walks_f32 if single else &walks_f64
-        self.layers, self.seen, self.rows = [], None, -1
-        for k in range(len(self.names)):
+        self.type_num = PyArray_TYPE((<Tensor> found[0]).array)
+        self.product = &products_f32 if self.type_num == NPY_FLOAT else &products_f64
+        self.walk = &walks_f32 if self.type_num == NPY_FLOAT else &walks_f64
+        self.layers, self.rows, self.versions = [], -1, 0
+        for k in range(0, len(found), 5):
             layer = PackedLayer.__new__(PackedLayer)
-            layer.pack(self.product, cell, gates, found[5 * k:5 * k + 5])
+            layer.pack(self.product, cell, gates, found[k:k + 5])
             self.layers.append(layer)
-        self.seen, self.versions = found, versions
+        for w in found:
+            self.versions += 0 if w is None else version_of(w).count
+        self.seen = found
         return 0
 
-    def step(self, module, Tensor x not None, tuple state):
-        """x (B, features), state a tuple of (L, B, P) and for an LSTM (L, B, H), or None for zeros. Returns the output
-        (B, P) and the new state."""
+    def step(self, module, Tensor x not None, state):
+        """x (B, inputs); state: (L, B, P), for an LSTM a tuple of it and (L, B, H), or None for zeros. Returns the
+        output (B, P) and the new state."""
         cdef PackedLayer layer
-        cdef ndarray out, h, c, input = contiguous(x.array)
-        cdef list before
-        cdef Py_ssize_t B
-        self.refresh(module)
-        layer = self.layers[0]
-        if PyArray_NDIM(input) != 2 or PyArray_DIMS(input)[1] != layer.features:
-            raise ShapeError(f"step: expected an input of shape (batch, {layer.features}), not {x.shape}")
-        if PyArray_TYPE(input) != PyArray_TYPE((<Tensor> self.seen[0]).array):
+        cdef ndarray out, h, c = None, h0 = None, c0 = None, input = contiguous(x.array)
+        cdef Py_ssize_t B, L
+        if not self.is_fresh(module._parameters):
+            self.pack(module)
+        layer, L = self.layers[0], len(self.layers)
+        if PyArray_NDIM(input) != 2 or PyArray_DIMS(input)[1] != layer.s.inputs:
+            raise ShapeError(f"step: expected an input of shape (batch, {layer.s.inputs}), not {x.shape}")
+        if PyArray_TYPE(input) != self.type_num:
             raise DtypeError(f"step: the input is {x.dtype}, the weights {self.seen[0].dtype}")
         B = PyArray_DIMS(input)[0]
-        before = self.given(state, B, PyArray_TYPE(input))
+        if layer.s.cell == LSTM and state is not None:
+            if not isinstance(state, (tuple, list)) or len(state) != 2:
+                raise TypeError("step: expected the state as (h, c)")
+            h0, c0 = self.part(state[0], B, layer.s.P), self.part(state[1], B, layer.s.H)
+        elif state is not None:
+            h0 = self.part(state, B, layer.s.P)
         if B != self.rows:
             for layer in self.layers:
                 layer.reserve(self.product, B)
             self.rows = B
-        out = fresh(1, B, layer.s.P, PyArray_TYPE(input))
-        h = fresh(len(self.layers), B, layer.s.P, PyArray_TYPE(input))
-        c = fresh(len(self.layers), B, layer.s.H, PyArray_TYPE(input)) if layer.s.cell == LSTM else None
-        self.run(input, before, out, h, c)
-        return wrap(out.reshape((B, layer.s.P))), (wrap(h),) if c is None else (wrap(h), wrap(c))
+        out, h = fresh(0, B, layer.s.P, self.type_num), fresh(L, B, layer.s.P, self.type_num)
+        if layer.s.cell == LSTM:
+            c = fresh(L, B, layer.s.H, self.type_num)
+        self.run(input, h0, c0, out, h, c)
+        return wrap(out), wrap(h) if c is None else (wrap(h), wrap(c))
 
-    cdef list given(self, tuple state, Py_ssize_t B, int type_num):
-        """The parts of the state as contiguous arrays of the right shape; h and c None for zeros."""
-        cdef PackedLayer layer = self.layers[0]
-        cdef list sizes = [layer.s.P] + ([layer.s.H] if layer.s.cell == LSTM else [])
-        cdef Tensor part
-        cdef list arrays = []
+    cdef ndarray part(self, Tensor state, Py_ssize_t B, Py_ssize_t size):
+        """A part of the state as a contiguous array, if it is of the right shape."""
+        cdef Py_ssize_t L = len(self.layers)
+        cdef npy_intp* dims = NULL if state is None else PyArray_DIMS(state.array)
         if state is None:
-            return [None, None]
-        if len(state) != len(sizes):
-            raise TypeError(f"step: expected a state of {len(sizes)} parts, not {len(state)}")
-        for part, size in zip(state, sizes):
-            if part is None or not has_shape(part.array, (len(self.layers), B, size)):
-                raise ShapeError(f"step: expected a state of shape {(len(self.layers), B, size)}, not "
-                                 f"{None if part is None else part.shape}")
-            if PyArray_TYPE(part.array) != type_num:
-                raise DtypeError(f"step: the state is {part.dtype}, the input is not")
-            arrays.append(contiguous(part.array))
-        return arrays + [None] * (2 - len(arrays))
+            raise TypeError("step: a part of the state is None")
+        if PyArray_NDIM(state.array) != 3 or dims[0] != L or dims[1] != B or dims[2] != size:
+            raise ShapeError(f"step: expected a state of shape ({L}, {B}, {size}), not {state.shape}")
+        if PyArray_TYPE(state.array) != self.type_num:
+            raise DtypeError(f"step: the state is {state.dtype}, the weights {self.seen[0].dtype}")
+        return contiguous(state.array)
 
-    cdef int run(self, ndarray input, list before, ndarray out, ndarray h, ndarray c) except -1:
+    cdef int run(self, ndarray input, ndarray h0, ndarray c0, ndarray out, ndarray h, ndarray c) except -1:
         """All layers. The lock is kept: two threads may step through the same layers."""
         cdef PackedLayer layer
         cdef sequence* s
         cdef const char* x = PyArray_BYTES(input)
-        cdef ndarray h0 = before[0], c0 = before[1]
         cdef Py_ssize_t k, last = len(self.layers) - 1, h_size, c_size, size = self.product.size
         for k in range(last + 1):
             layer = self.layers[k]
@@ -193,7 +197,7 @@ cdef class Stepper:
             s.hn = PyArray_BYTES(h) + k * h_size
             s.cn = NULL if c is None else PyArray_BYTES(c) + k * c_size
             s.out = PyArray_DATA(out)           # every layer's in turn; the last one's stays
-            self.product.multiply(s.B, s.G, layer.features, x, layer.features, 1, layer.weight_ih, s.gates, s.G, 1,
+            self.product.multiply(s.B, s.G, layer.s.inputs, x, layer.s.inputs, 1, layer.weight_ih, s.gates, s.G, 1,
                                   False)
             self.walk.forward(s, 0, s.B)
             x = PyArray_BYTES(h) + k * h_size
@@ -201,6 +205,7 @@ cdef class Stepper:
 
 
 cdef ndarray fresh(Py_ssize_t L, Py_ssize_t B, Py_ssize_t n, int type_num):
+    """An array (L, B, n), or (B, n) for L = 0."""
     cdef npy_intp dims[3]
     dims[0], dims[1], dims[2] = L, B, n
-    return PyArray_EMPTY(3, dims, type_num, 0)
+    return PyArray_EMPTY(3, dims, type_num, 0) if L else PyArray_EMPTY(2, &dims[1], type_num, 0)

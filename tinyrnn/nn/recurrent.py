@@ -191,19 +191,19 @@ class RNNBase(Module):
         ``.numpy()`` does not tell: call ``flatten_parameters()`` after one. Two directions, and dropout in training,
         raise RuntimeError.
         """
-        check_tensor(self.name, "the input", x)
         if self.bidirectional or self.dropout and self.training:
             raise RuntimeError(f"{self.name}: step works in one direction and without dropout; "
                                f"bidirectional={self.bidirectional}, dropout={self.dropout}, training={self.training}")
-        if state is not None:
-            state = tuple(self.given_states(state, True))
+        if not isinstance(x, Tensor) or x.ndim != 2:
+            raise TypeError(f"{self.name}: step expects a tensor of shape (batch, {self.input_size}), not "
+                            f"{tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__}")
         if self.fused and is_fused_enabled():
             self.stepper = self.stepper or self.new_stepper()
-            output, state = self.stepper.step(self, x, state)
-            return output, self.final(state)
+            return self.stepper.step(self, x, state)
+        time = 1 if self.batch_first else 0
         with no_grad():
-            output, state = self.run(x.unsqueeze(0), self.check_states(state, x.unsqueeze(0)), None)
-        return output.squeeze(0), self.final(state)
+            output, state = self(x.unsqueeze(time), state)
+        return output.squeeze(time), state
 
     # ---- checks ----
 

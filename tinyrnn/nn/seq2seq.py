@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.generator import default_generator
-from tinyrnn.autograd.grad_mode import no_grad
+from tinyrnn.autograd.grad_mode import is_grad_enabled, no_grad
 from tinyrnn.autograd.ops_join import cat, stack
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn.attention import AdditiveAttention
@@ -115,8 +115,13 @@ class Decoder(Module):
             context, weights = memory.summary, None
         else:
             context, weights = self.attention(state[0][-1], memory.output, mask=memory.mask, projected=memory.projected)
-        output, state = self.rnn(cat([embedded, context], -1).unsqueeze(0), state if len(state) > 1 else state[0])
-        return cat([output.squeeze(0), embedded, context], -1), as_tuple(state), weights
+        x, state = cat([embedded, context], -1), state if len(state) > 1 else state[0]
+        if is_grad_enabled() or self.training:
+            output, state = self.rnn(x.unsqueeze(0), state)
+            output = output.squeeze(0)
+        else:
+            output, state = self.rnn.step(x, state)
+        return cat([output, embedded, context], -1), as_tuple(state), weights
 
     def score(self, known):
         """(..., H + E + C) -> logits (..., V)"""

@@ -142,20 +142,31 @@ NORM = [
     *(Case("layer_norm", rows(*shape)) for shape in ((0, 3), (3, 0), (63, 5), (64, 5), (65, 5), (128, 7), (300, 500))),
 ]
 
-# ---- recurrent layers; test_fused_recurrent.py has more ------------------------------------------------------------
+# ---- recurrent layers: test_fused_recurrent.py has many more ---------------------------------------------------------
 
-def layer(gates, T, B, F, H, parts=1):
+def sequence(T, B, size, H, gates, states=1, projected=None):
     def inputs(dtype):
-        shapes = [(T, B, F), *[(B, H)] * parts, (gates * H, F), (gates * H, H), (gates * H,), (gates * H,)]
-        return [(normal(shape, dtype, k) * 0.3).detach().requires_grad_() for k, shape in enumerate(shapes)]
+        P, G = projected or H, gates * H
+        shapes = [(T, B, size), (B, P), *[(B, H)] * (states - 1), (G, size), (G, P), (G,), (G,)]
+        shapes += [(P, H)] if projected else []
+        return tuple((normal(s, dtype, k) * 0.5).detach().requires_grad_() for k, s in enumerate(shapes))
     return inputs
 
 
-RECURRENT = [Case(name, layer(gates, *sizes, parts), options, small=sizes[-1] < 3)
-             for name, gates, parts, options in (
-                 ("rnn", 1, 1, {}), ("rnn", 1, 1, {"nonlinearity": "relu"}), ("gru", 3, 1, {}),
-                 ("gru", 3, 1, {"reset_after": False, "reverse": True}), ("lstm", 4, 2, {"reverse": True}))
-             for sizes in ((2, 2, 1, 2), (3, 17, 7, 33))]
+def sequences(name, gates, states=1, projected=None, **options):
+    batch = {"rows": (1, 0, 0)[:1 + states] + (None,) * 5, "rows_out": (1, 0, 0)[:1 + states]}
+    padded = options | {"lengths": np.array([2, 0, 3]), "reverse": True}
+    return [
+        Case(name, sequence(2, 2, 2, 3, gates, states, projected and 2), options, small=True),
+        Case(name, sequence(3, 3, 2, 2, gates, states, projected and 1), padded, small=True),
+        Case(name, sequence(5, 17, 33, 31, gates, states, projected), options, **batch),
+    ]
+
+
+RECURRENT = [
+    *sequences("rnn", 1), *sequences("rnn", 1, nonlinearity="relu"), *sequences("gru", 3),
+    *sequences("gru", 3, reset_after=False), *sequences("lstm", 4, 2), *sequences("lstm", 4, 2, 7),
+]
 
 CASES = ATTENTION + CROSS_ENTROPY + NORM + RECURRENT
 each = pytest.mark.parametrize("case", [pytest.param(x, id=f"{x.name}-{i}") for i, x in enumerate(CASES)])

@@ -24,6 +24,21 @@ cdef enum:
     MAX_DIMS = 64                   # NumPy's own limit
 
 
+cdef int keep_memory() except -1:
+    """Makes the system's allocator keep what is freed, up to 64 MB, instead of asking the system again each time.
+
+    New pages cost as much as the arithmetic on medium arrays: layer normalisation of 1600 x 256 with its backward took
+    0.8 ms instead of 2.7 ms. glibc raises its limits to the largest block that was freed so far, 32 MB at most; this
+    frees one of that size. Nobody touches it, so it takes no memory. Other allocators are not impressed.
+    """
+    cdef npy_intp size = (32 << 20) - (64 << 10)
+    PyArray_EMPTY(1, &size, NPY_BOOL, 0)
+    return 0
+
+
+keep_memory()
+
+
 class ShapeError(ValueError, RuntimeError):
     """Shapes that do not fit an operation. PyTorch raises RuntimeError here and NumPy ValueError: it is both."""
 

@@ -1,7 +1,7 @@
 """Fused operations and their twins: which of the two runs, and second derivatives.
 
 A fused operation is one node and one pass of compiled loops. Its twin, of the same name and signature in
-``reference.py``, is written in primitive operations; it says what the fused one computes, and lends it the derivatives
+``reference*.py``, is written in primitive operations; it says what the fused one computes, and lends it the derivatives
 of its derivatives.
 """
 import threading

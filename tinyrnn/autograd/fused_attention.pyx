@@ -6,7 +6,7 @@ from numpy cimport (
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, is_real
-from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, refresh, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.attention cimport (
     attention, attention_backward_f32, attention_backward_f64, attention_forward_f32, attention_forward_f64,
     attention_gradients,
@@ -37,15 +37,6 @@ cdef int check(Tensor query, Tensor keys, Tensor values, Tensor v, Tensor mask) 
     if mask is not None and PyArray_TYPE(mask.array) != NPY_BOOL:
         raise DtypeError(f"additive_attention: the mask must be bool, not {mask.dtype}")
     return 0
-
-
-cdef bint wanted(tuple parents) except -1:
-    cdef Tensor p
-    cdef bint found = False
-    for p in parents:
-        refresh(p)
-        found = found or p.requires
-    return found and get_mode() == RECORDING
 
 
 # ---- tensors to pointers ---------------------------------------------------------------------------------------------
@@ -138,8 +129,6 @@ def additive_attention(Tensor query not None, Tensor keys not None, Tensor value
     weights, context = like_query(q, x.S), like_query(q, x.V)
     with nogil:
         forward(PyArray_TYPE(q) == NPY_FLOAT, &x, PyArray_DATA(weights), PyArray_DATA(context))
-    if not wanted((query, keys, values, v)):
-        return wrap(context), wrap(weights)
     kept = wrap(weights)
 
     def backward(y, dys):

@@ -8,6 +8,7 @@ from cpython.ref cimport Py_REFCNT
 from numpy cimport NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
 
 from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
+from tinyrnn.autograd.deferred cimport Product, joined, settled
 from tinyrnn.autograd.engine cimport OUTPUT, edge
 from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, wrap
 
@@ -75,7 +76,7 @@ cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
                 ready.append(root)
         while ready:
             x = ready.pop()
-            dy = grads.pop(x, None)
+            dy = settled(grads.pop(x, None))
             dy = call_hooks(x, dy) if isinstance(dy, Tensor) else dy
             if targets is not None and x in targets:
                 found[x] = dy
@@ -112,10 +113,8 @@ cdef set leads_to(set targets, dict uses):
 
 cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -1:
     """Calls a node's backward and hands the gradients to its inputs."""
-    cdef tuple results = ()
+    cdef tuple results = () if dy is None else gradients(node, dy)
     cdef Py_ssize_t k = 0
-    if dy is not None:
-        results = gradients(node, dy)
     for i in node.inputs:
         if i is not None:
             if results and results[k] is not None:
@@ -156,6 +155,9 @@ cdef int collect(dict grads, object x, object g, Node by) except -1:
     cdef tuple shape = (<Node> x).shape if isinstance(x, Node) else shape_of((<Tensor> x).array)
     cdef int type_num = (<Node> x).type_num if isinstance(x, Node) else PyArray_TYPE((<Tensor> x).array)
     cdef bint part = isinstance(g, Part)
+    if isinstance(g, Product):
+        grads[x] = joined(grads.pop(x, None), g)
+        return 0
     if shape is None:
         return collect_output(grads, x, g)
     cdef Tensor sum, new = (<Part> g).values if part else g if isinstance(g, Tensor) else wrap(adopt(g))
@@ -163,9 +165,8 @@ cdef int collect(dict grads, object x, object g, Node by) except -1:
         raise DtypeError(f"{name_of(by)}: a gradient of dtype {new.dtype} arrived for another dtype")
     if part:
         return collect_part(grads, x, g, shape)
-    if not has_shape(new.array, shape):
-        new = summed(new, shape, by)
-    sum = grads.pop(x, None)
+    new = new if has_shape(new.array, shape) else summed(new, shape, by)
+    sum = settled(grads.pop(x, None))
     if sum is None:
         sum = new
     elif get_mode() == 0 and owned(sum):
@@ -186,7 +187,7 @@ cdef Tensor summed(Tensor g, tuple shape, Node by):
 
 cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
     """Adds a gradient that is zero outside one part to the one that is waiting for x: only that part is touched."""
-    cdef Tensor sum = grads.pop(x, None), whole, part
+    cdef Tensor sum = settled(grads.pop(x, None)), whole, part
     if get_mode() == 0 and sum is not None and owned(sum):
         whole = sum
     else:
@@ -355,7 +356,6 @@ cdef list start(list outputs, object gradients):
 
 def register_hook(Tensor self not None, hook):
     """Calls ``hook(grad)`` when the gradient of this tensor is known; what it returns, if anything, replaces it.
-
     Returns a handle whose ``remove()`` takes the hook away again.
     """
     cdef dict hooks

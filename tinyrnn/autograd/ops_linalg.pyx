@@ -5,6 +5,7 @@ from numpy cimport (
 )
 
 from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
+from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.product cimport multiply
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
@@ -237,7 +238,8 @@ def linear(Tensor input not None, Tensor weight not None, Tensor bias=None):
         if kept_w is not None:
             dx = matmul(dy, kept_w)
         if kept_x is not None:
-            dw = weight_gradient(dy, kept_x)
+            later = get_mode() != RECORDING and worth_deferring(dy, kept_x)
+            dw = Product(dy, kept_x) if later else weight_gradient(dy, kept_x)
         return dx, dw, dy
     return record(y, (x, weight, bias), backward, (kept_x, kept_w))
 

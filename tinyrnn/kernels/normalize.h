@@ -17,8 +17,8 @@ enum { NORM_PIECE = 256, NORM_COLUMNS = 32 };       /* elements of a row kept at
 
 #define NORMALIZE(T, S, F, ROOT)                                                                                    \
                                                                                                                     \
-    static void columns_gradient_##S(const T *restrict y, const T *restrict dy, T *restrict dx, ptrdiff_t n,        \
-                                     ptrdiff_t inner, int is_log) {                                                 \
+    static inline void columns_gradient_##S(const T *restrict y, const T *restrict dy, T *restrict dx, ptrdiff_t n, \
+                                            ptrdiff_t inner, int is_log) {                                          \
         for (ptrdiff_t start = 0; start < inner; start += NORM_COLUMNS) {                                           \
             const ptrdiff_t end = inner - start < NORM_COLUMNS ? inner : start + NORM_COLUMNS;                      \
             T sum[NORM_COLUMNS] = {0};                                                                              \

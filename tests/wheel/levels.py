@@ -1,6 +1,6 @@
 """A hash for each of many results, as JSON: what this build computes at the level in use, to be compared with others.
 
-    PYTHONPATH=. TINYRNN_ISA=x86-64-v3 python tests/levels.py
+    PYTHONPATH=. TINYRNN_ISA=x86-64-v3 python tests/wheel/levels.py
 """
 import hashlib
 import json

@@ -9,12 +9,14 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export MPLBACKEND := Agg
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help demo test lint bench build sdist clean distclean
+.PHONY: help demo test lint bench build sdist wheel test-wheel sanitize clean distclean
 
 help:
 	@echo "make demo    train the date reader and show what it learnt"
 	@echo "make test    style, stubs and every test"
 	@echo "make bench   measure everything beside PyTorch, ONNX Runtime, JAX and NumPy: about ten minutes"
+	@echo "make wheel   a wheel for every x86-64 Linux, into dist; make test-wheel installs it elsewhere and tests it"
+	@echo "make sanitize   the kernels at every size under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make lint | build | sdist | clean | distclean"
 
 # --- environment: a stamp file for each group of requirements, renewed when pyproject.toml changes
@@ -52,6 +54,23 @@ bench: $(VENV)/bench.stamp build
 
 sdist: $(VENV)/tools.stamp
 	$(BIN)/python setup.py -q sdist
+
+# For x86-64 Linux: every level of processor in one wheel, with GNU OpenMP inside.
+wheel: $(VENV)/wheel.stamp
+	rm -rf build/wheel dist/*.whl
+	TINYRNN_ISA=x86-64-v2,x86-64-v3,x86-64-v4 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps --wheel-dir build/wheel .
+	$(BIN)/auditwheel repair --strip --zip-compression-level 9 --wheel-dir dist build/wheel/*.whl
+
+test-wheel: $(VENV)/test.stamp wheel
+	$(BIN)/python tests/wheel/check.py dist/*.whl
+
+# In a folder of its own, so that the build in place stays as it is. GCC only: the script asks it for the libraries.
+sanitize: $(VENV)/test.stamp
+	CC="gcc -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+		ASAN_OPTIONS=detect_leaks=0 \
+		$(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
+	$(BIN)/python tests/kernels/sanitize.py build/sanitize/lib
 
 clean:
 	rm -rf build dist *.egg-info

@@ -28,9 +28,11 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("tinyrnn/kernels")
 GUARD = "tinyrnn.kernels.cpu"  # checks the processor, so it must run on every one
 LEVELS = (os.environ.get("TINYRNN_ISA") or "native").split(",")
-# What makes a module worth compiling again for a higher level: it is a kernel, or uses one, with loops over numbers.
+# A module is worth compiling again for a higher level when it is a kernel or holds loops of one: it cimports more than
+# these from tinyrnn.kernels, and more than the few loops of the modules in HAND_ON.
 PLAIN = "cpu|parallel|mersenne|real|rows"
-LOOPS = re.compile(rf"^from tinyrnn\.kernels\.(?!({PLAIN}) )\w+ cimport", re.MULTILINE)
+LOOPS = re.compile(rf"^from tinyrnn\.kernels(?: cimport|\.(?!({PLAIN}) )\w+ cimport) (?!mersenne)", re.MULTILINE)
+HAND_ON = {"product", "rows", "ops_linalg", "ops_sort"}
 
 # Bounds checks stay on: kernels index raw pointers, which have none, and without them x[-1] of a tuple or a list reads
 # whatever lies there.
@@ -46,6 +48,8 @@ DIRECTIVES = {
 # No contraction: a multiply-add is fused where the source says fma and nowhere else, whatever the processor.
 UNIX_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 BASELINE = ["-march=x86-64"]
+# For the lowest of several levels: a sixth smaller, and a small operation costs the same.
+SMALLER = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
 
 OPENMP_PROBE = """
@@ -66,7 +70,7 @@ def extensions():
     """
     sources = sorted(Path("tinyrnn").rglob("*.pyx"))
     kernels = [path for path in KERNELS.glob("*.pyx") if path.stem not in PLAIN.split("|")]
-    loops = [path for path in sources if path in kernels or LOOPS.search(path.read_text())]
+    loops = [path for path in sources if path in kernels or LOOPS.search(path.read_text()) and path.stem not in HAND_ON]
     return [extension(path, "") for path in sources] + [extension(path, x) for x in LEVELS[1:] for path in loops]
 
 
@@ -106,7 +110,7 @@ class BuildExtensions(build_ext):
         openmp_compile, openmp_link = self.openmp_flags()
         levels = self.level_flags()
         for ext in self.extensions:
-            target = levels[ext.level or LEVELS[0]]
+            target = levels[ext.level or LEVELS[0]] + SMALLER * (len(LEVELS) > 1 and not ext.level)
             ext.extra_compile_args = UNIX_FLAGS + target + openmp_compile if self.unix else MSVC_FLAGS + openmp_compile
             ext.extra_link_args = openmp_link
             if ext.name == GUARD:

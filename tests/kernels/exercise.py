@@ -142,6 +142,8 @@ def recurrent(kinds):
                 backward(layer(leaf(T, B, inputs))[0])
                 if B:
                     backward(layer(leaf(T, B, inputs), lengths=indices(T, B) + 1)[0])
+                if not layer.bidirectional:
+                    layer.step(leaf(B, inputs), layer.step(leaf(B, inputs))[1])
 
 
 def cells():

@@ -60,7 +60,8 @@ static inline void take_rows(const void *vx, const int64_t *rows, void *vy, ptrd
 }
 
 /* `n` pieces of `width` bytes, `step_x` bytes apart in x and `step_y` in y. */
-static inline void copy_pieces(const char *x, ptrdiff_t step_x, char *y, ptrdiff_t step_y, ptrdiff_t n, ptrdiff_t width) {
+static inline void copy_pieces(const char *x, ptrdiff_t step_x, char *y, ptrdiff_t step_y, ptrdiff_t n,
+                               ptrdiff_t width) {
     for (ptrdiff_t i = 0; i < n; i++) memcpy(y + i * step_y, x + i * step_x, width);
 }
 

@@ -50,7 +50,7 @@ def test_transposed_matrices_stay_transposed_as_in_pytorch():
               lambda a, b: a.t() + b.reshape(7, 5)):
         got, want = f(tinyrnn.tensor(x), tinyrnn.tensor(y)), f(torch.tensor(x), torch.tensor(y))
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-6)
-    assert (tinyrnn.tensor(x).t() * tinyrnn.tensor(y).t()).stride() == (torch.tensor(x).t() * torch.tensor(y).t()).stride()
+    assert (tinyrnn.tensor(x).t() * tinyrnn.tensor(y).t()).stride() == (1, 7)
 
 
 def test_gradients_through_transposed_matrices():

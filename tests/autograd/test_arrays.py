@@ -1,9 +1,97 @@
-"""What the arrays beneath the tensors cost."""
+"""Loops over elements: shared among threads, in the memory order of what they read, in memory used before."""
 import platform
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
+
+import tinyrnn
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = tinyrnn.get_num_threads()
+    yield
+    tinyrnn.set_num_threads(before)
+
+
+def values(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+OPERATIONS = {
+    "unary": (lambda x, y: x.tanh(), (300_001,), (1,)),
+    "same shape": (lambda x, y: x * y, (600, 501), (600, 501)),
+    "row": (lambda x, y: x + y, (600, 501), (501,)),
+    "column": (lambda x, y: x - y, (600, 501), (600, 1)),
+    "outer": (lambda x, y: x / y, (600, 1), (1, 501)),
+    "few long rows": (lambda x, y: x + y, (2, 200_003), (2, 1)),
+    "comparison": (lambda x, y: x > y, (600, 501), (501,)),
+    "transposed": (lambda x, y: x.t() + y, (501, 600), (600, 501)),
+    "three dimensions": (lambda x, y: x * y, (7, 80, 601), (7, 1, 601)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_number_of_threads_changes_no_bit(name):
+    operation, a, b = OPERATIONS[name]
+    x, y = values(*a), values(*b)
+    want = operation(torch.tensor(x), torch.tensor(y)).numpy()
+    results = []
+    for n in (1, 2, 3, 8):
+        tinyrnn.set_num_threads(n)
+        results.append(operation(tinyrnn.tensor(x), tinyrnn.tensor(y)).numpy())
+    np.testing.assert_allclose(results[0], want, rtol=1e-6)
+    assert len({r.tobytes() for r in results}) == 1
+
+
+def test_transposed_matrices_stay_transposed_as_in_pytorch():
+    x, y = values(5, 7), values(5, 7)
+    for f in (lambda a, b: a.t().exp(), lambda a, b: a.t() * b.t(), lambda a, b: a.t() > b.t(),
+              lambda a, b: a.t() + b.reshape(7, 5)):
+        got, want = f(tinyrnn.tensor(x), tinyrnn.tensor(y)), f(torch.tensor(x), torch.tensor(y))
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-6)
+    assert (tinyrnn.tensor(x).t() * tinyrnn.tensor(y).t()).stride() == (1, 7)
+
+
+def test_gradients_through_transposed_matrices():
+    x, y = values(5, 7), values(7, 5)
+    p, q = tinyrnn.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    (p.t().tanh() * tinyrnn.tensor(y)).sum().backward()
+    (q.t().tanh() * torch.tensor(y)).sum().backward()
+    np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_gradient_that_nobody_else_sees_is_kept_and_not_copied():
+    p, seen = tinyrnn.ones(8, requires_grad=True), []
+
+    def backward(y, dy):
+        dx = dy * 2
+        seen.append(dx.data_ptr())
+        return dx
+    tinyrnn.record(p.array * 2, (p,), backward, ()).backward(tinyrnn.ones(8))
+    assert p.grad.data_ptr() == seen[0]
+
+
+def test_a_gradient_that_somebody_sees_is_copied():
+    p, q, seed = tinyrnn.ones(8, requires_grad=True), tinyrnn.ones(8, requires_grad=True), tinyrnn.ones(8)
+    (p + q).backward(seed)
+    assert len({p.grad.data_ptr(), q.grad.data_ptr(), seed.data_ptr()}) == 3
+    p.grad.zero_()
+    assert q.grad.sum() == 8 and seed.sum() == 8
+
+
+def test_add_in_place_on_shared_memory():
+    x = np.arange(10, dtype=np.float32)
+    t = tinyrnn.tensor(x)
+    t.add_(t)
+    np.testing.assert_array_equal(t.numpy(), 2 * x)
+    want = [0, *(x[1:] + x[:-1])]
+    tinyrnn.from_numpy(x[1:]).add_(tinyrnn.from_numpy(x[:-1]))
+    np.testing.assert_array_equal(x, want)
+
 
 SCRIPT = """
 import resource

@@ -2,6 +2,7 @@ from numpy cimport dtype, ndarray
 
 from tinyrnn.kernels.pointwise cimport binary_loops, unary_loops
 
+cdef int threads_of(Py_ssize_t n) noexcept nogil
 cdef bint is_real(ndarray x) noexcept
 cdef tuple shape_of(ndarray x)
 cdef bint same_shape(ndarray a, ndarray b) noexcept

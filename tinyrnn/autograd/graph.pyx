@@ -4,13 +4,12 @@
 reported: no recursion, so the length of a chain is limited by memory alone. What arrives at a leaf becomes its
 ``.grad``. Values that a node saved are freed when it has been visited.
 """
-from cpython.ref cimport Py_REFCNT
-from numpy cimport NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
+from numpy cimport NPY_ARRAY_CARRAY, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
 
 from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
 from tinyrnn.autograd.deferred cimport Product, joined, settled
 from tinyrnn.autograd.engine cimport OUTPUT, edge
-from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, refresh, set_mode, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Node, Part, Tensor, changed, get_mode, owned, refresh, set_mode, wrap
 
 import weakref
 
@@ -210,12 +209,6 @@ cdef int collect_output(dict grads, Node x, Part g) except -1:
     cdef dict sums = grads.setdefault(x, {})
     cdef object k = g.replay[0]
     sums[k] = ops.add(sums[k], g.values) if k in sums else g.values
-
-
-cdef bint owned(Tensor x):
-    """Whether nobody else can see this tensor or its memory: the caller's reference is the only one."""
-    return (Py_REFCNT(x) == 1 and Py_REFCNT(x.array) == 1 and x.version is None
-            and PyArray_CHKFLAGS(x.array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA))
 
 
 cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:

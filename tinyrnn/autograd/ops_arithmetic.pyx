@@ -10,9 +10,9 @@ from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unar
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.tensor cimport Tensor, refresh, wrap
 from tinyrnn.kernels.pointwise cimport (
-    absolute_loops, add_loops, binary_loops, cube_loops, div_loops, eq_loops, floor_divide_loops, ge_loops, gt_loops, le_loops,
-    lt_loops, maximum_loops, minimum_loops, mul_loops, ne_loops, neg_loops, pow_loops,
-    reciprocal_loops, remainder_loops, rsqrt_loops, sqrt_loops, square_loops, sub_loops, unary_loops,
+    absolute_loops, add_loops, binary_loops, cube_loops, div_loops, eq_loops, floor_divide_loops, ge_loops, gt_loops,
+    le_loops, lt_loops, maximum_loops, minimum_loops, mul_loops, ne_loops, neg_loops, pow_loops, reciprocal_loops,
+    remainder_loops, rsqrt_loops, sqrt_loops, square_loops, sub_loops, unary_loops,
 )
 
 import numpy as np
@@ -375,7 +375,7 @@ def logical_not(Tensor input not None):
     return eq(input, 0)
 
 
-add_, sub_, mul_, div_ = in_place(add), in_place(sub), in_place(mul), in_place(div)
+sub_, mul_, div_ = in_place(sub), in_place(mul), in_place(div)
 floor_divide_, remainder_, pow_ = in_place(floor_divide), in_place(remainder), in_place(pow)
 bitwise_and_, bitwise_or_, bitwise_xor_ = in_place(bitwise_and), in_place(bitwise_or), in_place(bitwise_xor)
 bitwise_not_, abs_, neg_ = in_place(bitwise_not), in_place(abs), in_place(neg)

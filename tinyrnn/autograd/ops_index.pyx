@@ -345,7 +345,7 @@ cdef int add_rows_at(ndarray x, list arrays, ndarray value) except -1:
 
 cdef int add_rows(ndarray y, ndarray rows, ndarray x, Py_ssize_t outer) except -1:
     """y[o, rows[i]] += x[o, i] for a C-contiguous y seen as (outer, N, width). All ``rows`` are inside y."""
-    cdef Py_ssize_t n = PyArray_SIZE(rows), o, width
+    cdef Py_ssize_t n = PyArray_SIZE(rows), _o, width
     cdef int64_t* at
     cdef char* px
     cdef char* py
@@ -353,7 +353,7 @@ cdef int add_rows(ndarray y, ndarray rows, ndarray x, Py_ssize_t outer) except -
     if n == 0 or PyArray_SIZE(x) == 0:
         return 0
     at, px, py, width = <int64_t*> PyArray_DATA(rows), PyArray_BYTES(x), PyArray_BYTES(y), PyArray_SIZE(x) // n // outer
-    for o in range(outer):
+    for _o in range(outer):
         if PyArray_TYPE(y) == NPY_FLOAT:
             add_rows_f32(at, px, py, n, width)
         elif PyArray_TYPE(y) == NPY_DOUBLE:

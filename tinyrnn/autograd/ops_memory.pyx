@@ -1,20 +1,24 @@
 """Memory: copies, writing over it, cutting the history off, and what a tensor says about its layout."""
 from numpy cimport (
     NPY_CORDER, PyArray_DATA, PyArray_DIMS, PyArray_IS_C_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_NewCopy,
-    PyArray_SIZE, PyArray_STRIDES, import_array,
+    PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array,
 )
 
-from tinyrnn.autograd.arrays cimport is_real, shape_of
+from tinyrnn.autograd.arrays cimport accumulate, is_real, same_shape, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record
 from tinyrnn.autograd.ops_shape cimport axis_of
 from tinyrnn.autograd.ops_arithmetic cimport zeros_of
-from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
+from tinyrnn.autograd.tensor cimport Tensor, changed, version_of, wrap
 
 import numpy as np
 
 from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.engine import in_place
+from tinyrnn.autograd.ops_arithmetic import add
 
 import_array()
+
+recorded_add_ = in_place(add)
 
 
 def clone(Tensor input not None):
@@ -112,6 +116,21 @@ def copy_(Tensor self not None, src):
     rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
     assign("copy_", self.array, value.array)
     return self
+
+
+def add_(Tensor input not None, other, *, alpha=1):
+    """In-place add: the result replaces the values of the tensor, which is returned."""
+    cdef Tensor b
+    if type(other) is Tensor and alpha == 1 and not input.requires and input.source is None:
+        b = other
+        if (not b.requires and PyArray_TYPE(b.array) == PyArray_TYPE(input.array) and is_real(b.array)
+                and same_shape(input.array, b.array) and PyArray_IS_C_CONTIGUOUS(input.array)
+                and not np.may_share_memory(input.array, b.array)):
+            before(input)
+            accumulate(input.array, b.array)        # nothing to write down: one loop and no copy
+            changed(input)
+            return input
+    return recorded_add_(input, other, alpha=alpha)
 
 
 def fill_(Tensor self not None, value):

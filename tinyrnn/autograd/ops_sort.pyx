@@ -13,12 +13,16 @@ from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.rows cimport Rows, by_rows, dim_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.reduce cimport pick_loops, place_loops
+from tinyrnn.kernels.rows cimport best_f32, best_f64
 
 import numpy as np
 
 from tinyrnn.autograd.arrays import ShapeError
 
 import_array()
+
+cdef enum:
+    FEW = 32                        # more than these are partitioned, not inserted one by one
 
 Picked = namedtuple("Picked", ("values", "indices"), module=__name__)
 
@@ -97,6 +101,17 @@ def argsort(Tensor input not None, dim=-1, descending=False, stable=False):
     return sort(input.detach(), dim, descending, stable).indices
 
 
+cdef ndarray best(ndarray x, int dim, Py_ssize_t k, bint largest):
+    """The places of the k largest or smallest along dim, in order: one pass that keeps the best so far sorted."""
+    cdef Rows rows
+    cdef tuple shape = shape_of(x)
+    cdef ndarray index = np.empty((*shape[:dim], k, *shape[dim + 1:]), np.int64)
+    x = by_rows("topk", x, dim, True, &rows)
+    (best_f32 if PyArray_TYPE(x) == NPY_FLOAT else best_f64)(
+        PyArray_DATA(x), <int64_t*> PyArray_DATA(index), rows.outer, rows.n, rows.inner, k, largest)
+    return index
+
+
 def topk(Tensor input not None, k, dim=-1, largest=True, sorted=True):
     """(values, indices) of the k largest (or smallest) along dim.    dx = dy, each at its index
 
@@ -107,6 +122,8 @@ def topk(Tensor input not None, k, dim=-1, largest=True, sorted=True):
     cdef Py_ssize_t n = PyArray_DIMS(x)[d], count = k
     if not 0 <= count <= n:
         raise ShapeError(f"topk: k = {k} is not between 0 and the {n} entries of dim {dim} of {input.shape}")
+    if input.ndim and is_real(x) and 0 < count <= FEW:
+        return picked(input, best(x, d, count, largest), d)
     if 0 < count < n:
         index = np.argpartition(x, n - count if largest else count - 1, axis=d)
         index = index.take(range(n - count, n) if largest else range(count), axis=d)

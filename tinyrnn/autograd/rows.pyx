@@ -11,8 +11,7 @@ from numpy cimport (
     PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, empty, shape_of
-from tinyrnn.kernels.parallel cimport threads_for
+from tinyrnn.autograd.arrays cimport contiguous, empty, shape_of, threads_of
 from tinyrnn.kernels.reduce cimport (
     BLOCK, fold_loop, fold_loops, half_of, join_loop, quotient_loops, row_loop, row_loops, tiles,
 )
@@ -113,7 +112,7 @@ cdef ndarray fold(const fold_loops* loops, ndarray x, ndarray c, Rows* rows):
     cdef char* pc = NULL if c is None else PyArray_BYTES(c)
     cdef char* py = PyArray_BYTES(y)
     cdef npy_intp n = rows.n, inner = rows.inner, count = rows.outer * tiles(inner), part
-    cdef int team = threads_for(rows.outer * n * inner // 2)
+    cdef int team = threads_of(rows.outer * n * inner)
     if team == 1:
         f(px, pc, py, n, inner, 0, count)
     elif count < team and rows.outer == 1 and n >= 2 * PIECES * BLOCK:
@@ -140,7 +139,7 @@ cdef int fold_long(const fold_loops* loops, ndarray x, char* c, ndarray y, Rows*
         n[2 * i] = half_of(n[i])
         n[2 * i + 1] = n[i] - n[2 * i]
         begin[2 * i], begin[2 * i + 1] = begin[i], begin[i] + n[2 * i]
-    for i in prange(PIECES, 2 * PIECES, nogil=True, num_threads=threads_for(rows.n * inner // 2), schedule="static"):
+    for i in prange(PIECES, 2 * PIECES, nogil=True, num_threads=threads_of(rows.n * inner), schedule="static"):
         f(px + begin[i] * width, c, to + i * width, n[i], inner, 0, count)
     for i in range(PIECES - 1, 0, -1):
         join(to + 2 * i * width, to + (2 * i + 1) * width, to + i * width, inner)
@@ -161,7 +160,7 @@ cdef int each_row(const row_loops* loops, ndarray x, ndarray y, Rows* rows) exce
     cdef void* px = PyArray_DATA(x)
     cdef void* py = PyArray_DATA(y)
     cdef npy_intp n = rows.n, inner = rows.inner, count = rows.outer * tiles(inner), part
-    cdef int team = threads_for(rows.outer * n * inner)
+    cdef int team = threads_of(4 * rows.outer * n * inner)        # an exponential each
     if team == 1:
         f(px, py, n, inner, 0, count)
     else:

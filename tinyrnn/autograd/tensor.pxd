@@ -43,6 +43,7 @@ cdef int set_mode(int mode) noexcept nogil
 cdef Tensor wrap(ndarray array)
 cdef Version version_of(Tensor x)
 cdef int changed(Tensor x) except -1
+cdef bint owned(Tensor x)
 cdef int refresh(Tensor x) except -1
 cdef int follow(Tensor x, Node node) except -1
 

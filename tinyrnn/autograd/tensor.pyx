@@ -6,7 +6,10 @@ down once, in ``methods.py``: ``ops`` is the module the operators below call, ``
 """
 cimport cython
 from cpython.object cimport PyObject
-from numpy cimport PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
+from numpy cimport (
+    NPY_ARRAY_CARRAY, NPY_ARRAY_OWNDATA, PyArray_CHKFLAGS, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE,
+    import_array, ndarray,
+)
 
 from tinyrnn.autograd.arrays cimport is_real, same_shape, shape_of
 
@@ -29,6 +32,7 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         PyObject* tp_dict
     void PyType_Modified(PyTypeObject* cls)
+    Py_ssize_t Py_REFCNT(PyObject* x)       # of a pointer: for an object Cython would hold a reference of its own
 
 cdef object ops = None                                   # the operations, once they are loaded
 cdef ndarray NOTHING = np.empty(0, np.float32)           # a Tensor's array is never None
@@ -299,6 +303,12 @@ cdef int changed(Tensor x) except -1:
     cdef Version version = version_of(x)
     version.count += 1
     return 0
+
+
+cdef bint owned(Tensor x):
+    """Whether nobody else can see this tensor or its memory: the caller's reference is the only one."""
+    return (Py_REFCNT(<PyObject*> x) == 1 and Py_REFCNT(<PyObject*> x.array) == 1 and x.version is None
+            and PyArray_CHKFLAGS(x.array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA))
 
 
 cdef int refresh(Tensor x) except -1:

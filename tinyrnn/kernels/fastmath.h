@@ -28,6 +28,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* In a large file GCC stops inlining what is only `inline`, and a loop with a call in it is not vectorised. */
+#ifdef __GNUC__
+#define FM_INLINE static inline __attribute__((always_inline))
+#else
+#define FM_INLINE static inline
+#endif
+
 #if defined(__GNUC__) && (defined(__FMA__) || defined(__aarch64__) || defined(__FP_FAST_FMA))
 #define FM_FMAF(a, b, c) __builtin_fmaf(a, b, c)
 #define FM_FMA(a, b, c) __builtin_fma(a, b, c)
@@ -36,14 +43,24 @@
 #define FM_FMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-static inline uint32_t fm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
-static inline uint64_t fm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
-static inline float fm_from_bitsf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
-static inline double fm_from_bits(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+FM_INLINE uint32_t fm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+FM_INLINE uint64_t fm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
+FM_INLINE float fm_from_bitsf(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+FM_INLINE double fm_from_bits(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+
+/* yes ? a : b where both are computed: GCC would branch around the longer one, and not vectorise. */
+FM_INLINE float fm_selectf(int yes, float a, float b) {
+    const uint32_t mask = 0u - (uint32_t)yes;
+    return fm_from_bitsf((fm_bitsf(a) & mask) | (fm_bitsf(b) & ~mask));
+}
+FM_INLINE double fm_select(int yes, double a, double b) {
+    const uint64_t mask = 0u - (uint64_t)yes;
+    return fm_from_bits((fm_bits(a) & mask) | (fm_bits(b) & ~mask));
+}
 
 /* 2^(e - bias) from the low bits of e, which may carry anything above the exponent's field and sign. */
-static inline float fm_pow2f(uint32_t e) { return fm_from_bitsf(e << 23); }
-static inline double fm_pow2(uint64_t e) { return fm_from_bits(e << 52); }
+FM_INLINE float fm_pow2f(uint32_t e) { return fm_from_bitsf(e << 23); }
+FM_INLINE double fm_pow2(uint64_t e) { return fm_from_bits(e << 52); }
 
 /* ---- The exponential family ------------------------------------------------------------------------------------ */
 
@@ -54,7 +71,7 @@ static inline double fm_pow2(uint64_t e) { return fm_from_bits(e << 52); }
  * enough for k times it to be exact, so r loses nothing to cancellation.
  *
  * e^r - 1 = r + r^2 P(r). Relative error of the fit: 2^-25.8 for float (P of degree 4), 2^-54.4 for double (9). */
-static inline float fm_expm1_reducedf(float x, uint32_t *n)
+FM_INLINE float fm_expm1_reducedf(float x, uint32_t *n)
 {
     const float shift = 0x1.8p23f + 254;
     float t = FM_FMAF(x, 0x1.715476p0f, shift), k = t - shift, r, p;
@@ -68,7 +85,7 @@ static inline float fm_expm1_reducedf(float x, uint32_t *n)
     return FM_FMAF(r * r, p, r);
 }
 
-static inline double fm_expm1_reduced(double x, uint64_t *n)
+FM_INLINE double fm_expm1_reduced(double x, uint64_t *n)
 {
     const double shift = 0x1.8p52 + 2046;
     double t = FM_FMA(x, 0x1.71547652b82fep0, shift), k = t - shift, r, p;
@@ -90,7 +107,7 @@ static inline double fm_expm1_reduced(double x, uint64_t *n)
 /* e^x = 2^k (1 + (e^r - 1)). 2^k alone may not be a normal number, so it is applied as two factors of half the
  * exponent: only the last product rounds, to inf, to a subnormal or to 0. The clamps lie just past where that happens,
  * and are written so that NaN passes. */
-static inline float fast_expf(float x)
+FM_INLINE float fast_expf(float x)
 {
     uint32_t n, half;
     x = x > 89.0f ? 89.0f : x;
@@ -100,7 +117,7 @@ static inline float fast_expf(float x)
     return (1.0f + q) * fm_pow2f(half) * fm_pow2f(n - half);
 }
 
-static inline double fast_exp(double x)
+FM_INLINE double fast_exp(double x)
 {
     uint64_t n, half;
     x = x > 710.0 ? 710.0 : x;
@@ -112,7 +129,7 @@ static inline double fast_exp(double x)
 
 /* e^x - 1 = 2^k (e^r - 1) + (2^k - 1), formed at half its size because 2^k may be just out of range. Below the lower
  * clamp the result rounds to -1. Tiny x is its own result, which keeps -0 and the last bit of a subnormal. */
-static inline float fast_expm1f(float x)
+FM_INLINE float fast_expm1f(float x)
 {
     uint32_t n;
     float z = x > 89.0f ? 89.0f : x;
@@ -122,7 +139,7 @@ static inline float fast_expm1f(float x)
     return fabsf(x) < 0x1p-25f ? x : y;
 }
 
-static inline double fast_expm1(double x)
+FM_INLINE double fast_expm1(double x)
 {
     uint64_t n;
     double z = x > 710.0 ? 710.0 : x;
@@ -134,7 +151,7 @@ static inline double fast_expm1(double x)
 
 /* tanh |x| = t / (t + 2) with t = e^(2|x|) - 1: no cancellation anywhere, and the quotient damps the error of t. Beyond
  * the clamp the result rounds to 1. */
-static inline float fast_tanhf(float x)
+FM_INLINE float fast_tanhf(float x)
 {
     uint32_t n;
     float a = fabsf(x);
@@ -144,7 +161,7 @@ static inline float fast_tanhf(float x)
     return copysignf(t / (t + 2.0f), x);
 }
 
-static inline double fast_tanh(double x)
+FM_INLINE double fast_tanh(double x)
 {
     uint64_t n;
     double a = fabs(x);
@@ -156,13 +173,13 @@ static inline double fast_tanh(double x)
 
 /* sigmoid x = 1 / (1 + e^-x) = e^x / (1 + e^x): the side whose exponential is at most 1 neither overflows nor loses
  * small results, which fade through the subnormals to 0. */
-static inline float fast_sigmoidf(float x)
+FM_INLINE float fast_sigmoidf(float x)
 {
     float e = fast_expf(-fabsf(x));
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-static inline double fast_sigmoid(double x)
+FM_INLINE double fast_sigmoid(double x)
 {
     double e = fast_exp(-fabs(x));
     return (x < 0.0 ? e : 1.0) / (1.0 + e);
@@ -172,8 +189,8 @@ static inline double fast_sigmoid(double x)
 
 /* The exponent k, biased, for which x = 2^k m with sqrt(1/2) <= m < sqrt(2); x normal and positive. Adding the distance
  * from sqrt(1/2) to 1 makes the exponent's field step up at sqrt(1/2) instead of at 1. */
-static inline uint32_t fm_exponentf(float x) { return (fm_bitsf(x) + (0x3f800000u - 0x3f3504f3u)) >> 23; }
-static inline uint64_t fm_exponent(double x)
+FM_INLINE uint32_t fm_exponentf(float x) { return (fm_bitsf(x) + (0x3f800000u - 0x3f3504f3u)) >> 23; }
+FM_INLINE uint64_t fm_exponent(double x)
 {
     return (fm_bits(x) + (UINT64_C(0x3ff0000000000000) - UINT64_C(0x3fe6a09e667f3bcd))) >> 52;
 }
@@ -185,7 +202,7 @@ static inline uint64_t fm_exponent(double x)
  * Since 2s = f - f^2/2 + s f^2/2, the sum starts with f itself, exact, and s only enters small terms:
  * log(1 + f) = f - f^2/2 + s (f^2/2 + R). Relative error of the fit, R = z P(z): 2^-30.2 for float (P of degree 2),
  * 2^-59.3 for double (6). k times the first part of ln 2 is exact. */
-static inline float fm_log_sumf(uint32_t e, float f)
+FM_INLINE float fm_log_sumf(uint32_t e, float f)
 {
     float k = fm_from_bitsf(e + 0x4b400000u) - (0x1.8p23f + 127);
     float s = f / (2.0f + f), z = s * s, half_square = 0.5f * f * f, p, w;
@@ -195,7 +212,7 @@ static inline float fm_log_sumf(uint32_t e, float f)
     return FM_FMAF(k, 0x1.62e4p-1f, f + FM_FMAF(-0.5f * f, f, w));
 }
 
-static inline double fm_log_sum(uint64_t e, double f)
+FM_INLINE double fm_log_sum(uint64_t e, double f)
 {
     double k = fm_from_bits(e + UINT64_C(0x4338000000000000)) - (0x1.8p52 + 1023);
     double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f, p, w;
@@ -211,7 +228,7 @@ static inline double fm_log_sum(uint64_t e, double f)
 
 /* log x. A subnormal is first scaled into the normal range and the exponent of the scale taken off again.
  * log 0 = -inf, log of less = NaN. */
-static inline float fast_logf(float x)
+FM_INLINE float fast_logf(float x)
 {
     int tiny = x < 0x1p-126f;
     float z = tiny ? x * 0x1p24f : x;
@@ -222,7 +239,7 @@ static inline float fast_logf(float x)
     return x > 0.0f ? y : x == 0.0f ? -INFINITY : NAN;
 }
 
-static inline double fast_log(double x)
+FM_INLINE double fast_log(double x)
 {
     int tiny = x < 0x1p-1022;
     double z = tiny ? x * 0x1p54 : x;
@@ -236,7 +253,7 @@ static inline double fast_log(double x)
 /* log(1 + x), with k taken from the rounded 1 + x but f from x itself: f = 2^-k (1 + x) - 1 = 2^-k x + (2^-k - 1) in
  * one rounding, and f = x exactly when k = 0. 2^-k is written as 2^(2 - k) / 4: for the largest x it is subnormal.
  * The result has the sign of x, also for -0. log1p(-1) = -inf, log1p of less = NaN. */
-static inline float fast_log1pf(float x)
+FM_INLINE float fast_log1pf(float x)
 {
     uint32_t e = fm_exponentf(1.0f + x);
     float s = 0.25f * fm_pow2f(256 - e);
@@ -245,7 +262,7 @@ static inline float fast_log1pf(float x)
     return x > -1.0f ? y : x == -1.0f ? -INFINITY : NAN;
 }
 
-static inline double fast_log1p(double x)
+FM_INLINE double fast_log1p(double x)
 {
     uint64_t e = fm_exponent(1.0 + x);
     double s = 0.25 * fm_pow2(2048 - e);

@@ -126,14 +126,19 @@ BINARY(mul, a * b)
 BINARY(div, a / b)
 
 /* a^b = e^(b ln a), for floats in double, where that loses nothing; other arguments are left to the C library. */
+static inline int ordinary(float a, float b) { return (a > 0) & (a < INFINITY) & (fabsf(b) < INFINITY); }
 BINARY_OF(float, float, pow_fast_f32, (float)fast_exp(b * fast_log(a)))
 static void pow_f32(const void *va, ptrdiff_t sa, const void *vb, ptrdiff_t sb, void *vy, ptrdiff_t n) {
-    const float *pa = va, *pb = vb;
-    float *py = vy;
-    pow_fast_f32(va, sa, vb, sb, vy, n);
-    for (ptrdiff_t i = 0; i < n; i++)
-        if (!(pa[i * sa] > 0 && pa[i * sa] < INFINITY && fabsf(pb[i * sb]) < INFINITY))
-            py[i] = powf(pa[i * sa], pb[i * sb]);
+    for (ptrdiff_t start = 0; start < n; start += 512) {
+        const float *a = (const float *)va + start * sa, *b = (const float *)vb + start * sb;
+        float *y = (float *)vy + start;
+        const int width = n - start < 512 ? (int)(n - start) : 512;
+        int rare = 0;
+        pow_fast_f32(a, sa, b, sb, y, width);
+        for (int i = 0; i < width; i++) rare |= !ordinary(a[i * sa], b[i * sb]);
+        for (int i = 0; rare && i < width; i++)
+            if (!ordinary(a[i * sa], b[i * sb])) y[i] = powf(a[i * sa], b[i * sb]);
+    }
 }
 BINARY_OF(double, double, pow_f64, pow(a, b))
 static const binary_loops pow_loops = {pow_f32, pow_f64};
@@ -168,13 +173,13 @@ BINARY(floor_divide, REAL(python_floor_div, a)(a, b))
 
 /* Activations with a parameter b. */
 BINARY(leaky_relu, a > 0 ? a : a * b)
-BINARY(elu, a > 0 ? a : b * REAL(fast_expm1, a)(a))
-BINARY(softplus, a > b ? a : REAL(fast_log1p, a)(REAL(fast_exp, a)(a)))
+BINARY(elu, REAL(fm_select, a)(a > 0, a, b * REAL(fast_expm1, a)(a)))
+BINARY(softplus, REAL(fm_select, a)(a > b, a, REAL(fast_log1p, a)(REAL(fast_exp, a)(a))))
 
 /* Their slopes where x = a, again with the parameter b. */
 BINARY(leaky_relu_slope, a > 0 ? 1 : b)
-BINARY(elu_slope, a > 0 ? 1 : b * REAL(fast_exp, a)(a))
-BINARY(softplus_slope, a > b ? 1 : REAL(fast_sigmoid, a)(a))
+BINARY(elu_slope, REAL(fm_select, a)(a > 0, 1, b * REAL(fast_exp, a)(a)))
+BINARY(softplus_slope, REAL(fm_select, a)(a > b, 1, REAL(fast_sigmoid, a)(a)))
 
 /* Gradients of activations in one pass: b is the output's, the result the input's. y means that a is the output. */
 BINARY(tanh_backward, b * (1 - a * a))                                                                   /* y */

@@ -60,9 +60,35 @@ static inline void take_rows(const void *vx, const int64_t *rows, void *vy, ptrd
 }
 
 /* `n` pieces of `width` bytes, `step_x` bytes apart in x and `step_y` in y. */
-static inline void copy_pieces(const char *x, ptrdiff_t step_x, char *y, ptrdiff_t step_y, ptrdiff_t n, ptrdiff_t width) {
+static inline void copy_pieces(const char *x, ptrdiff_t step_x, char *y, ptrdiff_t step_y, ptrdiff_t n,
+                               ptrdiff_t width) {
     for (ptrdiff_t i = 0; i < n; i++) memcpy(y + i * step_y, x + i * step_x, width);
 }
+
+/* The places of the k best of every row of x (outer, n, inner), 1 <= k <= n, best first: index (outer, k, inner). Best
+ * is largest, or smallest; of equals the first comes first, and NaN is larger than any number. */
+#define BEST(T, NAME)                                                                                               \
+    static inline int NAME##_better(T a, T b, int largest) {                                                        \
+        return largest ? (a > b) | ((a != a) & (b == b)) : (a < b) | ((b != b) & (a == a));                         \
+    }                                                                                                               \
+    static inline void NAME(const void *vx, int64_t *index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner,          \
+                            ptrdiff_t k, int largest) {                                                             \
+        for (ptrdiff_t row = 0; row < outer * inner; row++) {                                                       \
+            const T *x = (const T *)vx + row / inner * n * inner + row % inner;                                     \
+            int64_t *best = index + row / inner * k * inner + row % inner;                                          \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                                     \
+                ptrdiff_t at = i < k ? i : k;               /* how many there are; then where i goes */             \
+                const T e = x[i * inner];                                                                           \
+                if (at == k && !NAME##_better(e, x[best[(k - 1) * inner] * inner], largest)) continue;              \
+                for (at -= at == k; at && NAME##_better(e, x[best[(at - 1) * inner] * inner], largest); at--)       \
+                    best[at * inner] = best[(at - 1) * inner];                                                      \
+                best[at * inner] = i;                                                                               \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+
+BEST(float, best_f32)
+BEST(double, best_f64)
 
 /* Where the first number outside low <= number < high stands; n if all of them are inside. */
 static inline ptrdiff_t first_outside(const int64_t *numbers, ptrdiff_t n, int64_t low, int64_t high) {

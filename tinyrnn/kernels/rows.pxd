@@ -11,3 +11,7 @@ cdef extern from "rows.h":
     void take_rows(const void* x, const int64_t* rows, void* y, Py_ssize_t n, Py_ssize_t width) noexcept nogil
     void copy_pieces(const char* x, Py_ssize_t step_x, char* y, Py_ssize_t step_y, Py_ssize_t n,
                      Py_ssize_t width) noexcept nogil
+    void best_f32(const void* x, int64_t* index, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t k,
+                  bint largest) noexcept nogil
+    void best_f64(const void* x, int64_t* index, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t k,
+                  bint largest) noexcept nogil

@@ -6,8 +6,8 @@
  *     float     0.57   0.57   1.43   0.51   0.51
  *     double    2.41   2.33   1.46   1.72   1.79
  *
- * sin and cos hold for |x| <= 2^20; where large_angle(x) says so, the C library has to be asked. The float versions
- * of all but erf compute in double: what is left to do in float is one rounding.
+ * sin and cos hold for |x| <= 2^20; where large_angle(x) says so, the C library has to be asked. For floats they
+ * compute in double: what is left to do in float is one rounding.
  */
 #ifndef TINYRNN_SPECIALS_H
 #define TINYRNN_SPECIALS_H
@@ -15,27 +15,27 @@
 
 /* ---- sine and cosine -------------------------------------------------------------------------------------------- */
 
-static inline int large_anglef(float x) { return !(fabsf(x) <= 0x1p20f); }
-static inline int large_angle(double x) { return !(fabs(x) <= 0x1p20); }
+FM_INLINE int large_anglef(float x) { return !(fabsf(x) <= 0x1p20f); }
+FM_INLINE int large_angle(double x) { return !(fabs(x) <= 0x1p20); }
 
 /* x = k pi/2 + r with |r| <= pi/4. The low bits of the result are those of k.
  *
  * pi/2 is three numbers, two of 33 bits: k times these is exact, so cancellation takes nothing from r, with a fused
  * multiply-add or without. */
-static inline uint64_t quarter_turns(double x, double *r) {
+FM_INLINE uint64_t quarter_turns(double x, double *r) {
     const double t = x * 0x1.45f306dc9c883p-1 + 0x1.8p52, k = t - 0x1.8p52;
     *r = x - k * 0x1.921fb544p0 - k * 0x1.0b4611a6p-34 - k * 0x1.3198a2e037073p-69;
     return fm_bits(t);
 }
 
 /* s or, after an odd number of quarter turns, c; with the other sign after two and three of them. */
-static inline double turned(uint64_t quarters, double s, double c) {
+FM_INLINE double turned(uint64_t quarters, double s, double c) {
     return fm_from_bits(fm_bits(quarters & 1 ? c : s) ^ (quarters & 2) << 62);
 }
 
 /* sin r = r + r^3 P(r^2), cos r = 1 - r^2/2 + r^4 Q(r^2). Relative errors of the fits: 2^-58 and 2^-64 for double,
  * 2^-28 and 2^-33 for float. */
-static inline double sine_of(double r) {
+FM_INLINE double sine_of(double r) {
     const double z = r * r;
     double p = FM_FMA(z, 1.5896796047674028e-10, -2.5050758096089075e-08);
     p = FM_FMA(z, p, 2.7557313691667256e-06);
@@ -44,7 +44,7 @@ static inline double sine_of(double r) {
     p = FM_FMA(z, p, -0.16666666666666632);
     return FM_FMA(r * z, p, r);
 }
-static inline double cosine_of(double r) {
+FM_INLINE double cosine_of(double r) {
     const double z = r * r;
     double p = FM_FMA(z, -1.1359672690100624e-11, 2.087572377164297e-09);
     p = FM_FMA(z, p, -2.755731435604004e-07);
@@ -53,32 +53,32 @@ static inline double cosine_of(double r) {
     p = FM_FMA(z, p, 0.0416666666666666);
     return FM_FMA(z * z, p, FM_FMA(z, -0.5, 1.0));
 }
-static inline double short_sine_of(double r) {
+FM_INLINE double short_sine_of(double r) {
     const double z = r * r;
     return FM_FMA(r * z, FM_FMA(z, FM_FMA(z, -0.0001951690419327102, 0.008332174344277327), -0.16666654865583488), r);
 }
-static inline double short_cosine_of(double r) {
+FM_INLINE double short_cosine_of(double r) {
     const double z = r * r;
     const double p = FM_FMA(z, FM_FMA(z, 2.4439225021391898e-05, -0.0013887374837102324), 0.04166664702988889);
     return FM_FMA(z * z, p, FM_FMA(z, -0.5, 1.0));
 }
 
-static inline double fast_sin(double x) {
+FM_INLINE double fast_sin(double x) {
     double r;
     const uint64_t quarters = quarter_turns(x, &r);
     return x == 0.0 ? x : turned(quarters, sine_of(r), cosine_of(r));
 }
-static inline double fast_cos(double x) {
+FM_INLINE double fast_cos(double x) {
     double r;
     const uint64_t quarters = quarter_turns(x, &r) + 1;
     return turned(quarters, sine_of(r), cosine_of(r));
 }
-static inline float fast_sinf(float x) {
+FM_INLINE float fast_sinf(float x) {
     double r;
     const uint64_t quarters = quarter_turns(x, &r);
     return x == 0.0f ? x : (float)turned(quarters, short_sine_of(r), short_cosine_of(r));
 }
-static inline float fast_cosf(float x) {
+FM_INLINE float fast_cosf(float x) {
     double r;
     const uint64_t quarters = quarter_turns(x, &r) + 1;
     return (float)turned(quarters, short_sine_of(r), short_cosine_of(r));
@@ -89,7 +89,7 @@ static inline float fast_cosf(float x) {
 /* erf x = x + x P(x^2) for small |x|, else 1 - e^(-|x| Q(|x|)), where errors of Q fade as the result nears 1. The
  * argument is clamped where the result rounds to 1. Relative errors of the fits, weighted by what they do to the
  * result: 2^-25.5 and 2^-28.4 for float, 2^-56.9 and 2^-55.1 for double. */
-static inline float fast_erff(float x) {
+FM_INLINE float fast_erff(float x) {
     const float z = x * x, t = fabsf(x) > 4.0f ? 4.0f : fabsf(x);
     float p = FM_FMAF(z, -0.0005862334f, 0.0049675624f), q = FM_FMAF(t, -0.00021291102f, 0.0032060072f);
     p = FM_FMAF(z, p, -0.026748907f);
@@ -100,10 +100,10 @@ static inline float fast_erff(float x) {
     q = FM_FMAF(t, q, 0.10521607f);
     q = FM_FMAF(t, q, 0.63575345f);
     q = FM_FMAF(t, q, 1.1285038f);
-    return t < 0.95f ? FM_FMAF(x, p, x) : copysignf(1.0f - fast_expf(-t * q), x);
+    return fm_selectf(t < 0.95f, FM_FMAF(x, p, x), copysignf(1.0f - fast_expf(-t * q), x));
 }
 
-static inline double fast_erf(double x) {
+FM_INLINE double fast_erf(double x) {
     const double z = x * x, t = fabs(x) > 6.0 ? 6.0 : fabs(x);
     double p = FM_FMA(z, -7.779750205118862e-10, 1.3711133096679082e-08);
     double q = FM_FMA(t, 8.558518679983727e-12, -3.438161630290245e-10);
@@ -132,14 +132,14 @@ static inline double fast_erf(double x) {
     q = FM_FMA(t, q, 0.10276066185867226);
     q = FM_FMA(t, q, 0.6366225775778782);
     q = FM_FMA(t, q, 1.128378864005613);
-    return t < 1.0 ? FM_FMA(x, p, x) : copysign(1.0 - fast_exp(-t * q), x);
+    return fm_select(t < 1.0, FM_FMA(x, p, x), copysign(1.0 - fast_exp(-t * q), x));
 }
 
 /* ---- logarithms to other bases ---------------------------------------------------------------------------------- */
 
 /* x = 2^k m with sqrt(1/2) <= m < sqrt(2): log_b x = k log_b 2 + ln m / ln b. The first part of log_b 2 is short enough
  * for k times it to be exact, so a power of b that has an exact logarithm gets it (base 2; base 10 to the last bit). */
-static inline double log_to_base(double x, double two, double two_rest, double e) {
+FM_INLINE double log_to_base(double x, double two, double two_rest, double e) {
     const int tiny = x < 0x1p-1022;
     const double z = tiny ? x * 0x1p54 : x;
     const uint64_t n = fm_exponent(z);
@@ -149,11 +149,21 @@ static inline double log_to_base(double x, double two, double two_rest, double e
     return x > 0.0 ? (x < INFINITY ? y : x) : x == 0.0 ? -INFINITY : NAN;
 }
 
-static inline double fast_log2(double x) { return log_to_base(x, 1.0, 0.0, 0x1.71547652b82fep0); }
-static inline double fast_log10(double x) {
+FM_INLINE float log_to_basef(float x, float two, float two_rest, float e) {
+    const int tiny = x < 0x1p-126f;
+    const float z = tiny ? x * 0x1p24f : x;
+    const uint32_t n = fm_exponentf(z);
+    const float m = fm_from_bitsf(fm_bitsf(z) - ((n - 127) << 23));
+    const float k = fm_from_bitsf((tiny ? n - 24 : n) + 0x4b400000u) - (0x1.8p23f + 127);
+    const float y = FM_FMAF(k, two, FM_FMAF(fm_log_sumf(127, m - 1.0f), e, k * two_rest));
+    return x > 0.0f ? (x < INFINITY ? y : x) : x == 0.0f ? -INFINITY : NAN;
+}
+
+FM_INLINE double fast_log2(double x) { return log_to_base(x, 1.0, 0.0, 0x1.71547652b82fep0); }
+FM_INLINE double fast_log10(double x) {
     return log_to_base(x, 0x1.34413509f78p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2);
 }
-static inline float fast_log2f(float x) { return (float)fast_log2(x); }
-static inline float fast_log10f(float x) { return (float)fast_log10(x); }
+FM_INLINE float fast_log2f(float x) { return log_to_basef(x, 1.0f, 0.0f, 0x1.715476p0f); }
+FM_INLINE float fast_log10f(float x) { return log_to_basef(x, 0x1.344p-2f, 0x1.3509f8p-18f, 0x1.bcb7b2p-2f); }
 
 #endif

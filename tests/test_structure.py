@@ -17,13 +17,13 @@ FLOORS = (
     ("ground", "kernels/__init__ kernels/real kernels/fastmath kernels/specials kernels/lanes kernels/parallel "
      "kernels/cpu kernels/mersenne"),
     ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce kernels/rows kernels/loss "
-     "kernels/normalize kernels/specials"),
+     "kernels/normalize"),
     ("sequences", "kernels/sequence kernels/rnn kernels/gru kernels/lstm kernels/recurrent kernels/attention "
      "kernels/optimise"),
     ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "
      "autograd/product autograd/deferred autograd/dtypes autograd/device autograd/grad_mode"),
-    ("operations", "autograd/ops_* autograd/fused* autograd/reference* autograd/streaming autograd/creation "
-     "autograd/randomness"),
+    ("operations", "autograd/ops_* autograd/fused* autograd/recurrence autograd/reference* autograd/streaming "
+     "autograd/creation autograd/randomness"),
     ("autograd", "autograd/__init__ autograd/methods autograd/function autograd/check"),
     ("layers", "nn/* optim/*"),
     ("top", "io/* utils/* __init__ config"),

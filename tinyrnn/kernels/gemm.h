@@ -112,9 +112,9 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
 }
 
 /* `rows` rows of A, of equal height as nearly as can be, times some panels; all of them K deep. */
-static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
-                               ptrdiff_t a_tile, const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, ptrdiff_t c_col,
-                               int add)
+static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row,
+                               ptrdiff_t a_col, ptrdiff_t a_tile, const real *b, ptrdiff_t panel, real *c,
+                               ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
     real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
     const ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;

@@ -19,8 +19,9 @@
 /* ---- the reset gate after the product ------------------------------------------------------------------------ */
 
 /* One row: r, z, n come in as W_ih x, w (3H) is W_hh h. Leaves the gates, the candidate's recurrent part and h'. */
-static void OF(gru_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w, real *restrict r,
-                        real *restrict z, real *restrict n, real *restrict recurrent, real *restrict h, real *restrict out)
+static void OF(gru_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
+                        real *restrict r, real *restrict z, real *restrict n, real *restrict recurrent,
+                        real *restrict h, real *restrict out)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real rj = MATH(fast_sigmoid)((r[j] + b_ih[j]) + (w[j] + b_hh[j]));
@@ -51,8 +52,8 @@ static void OF(gru_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
 
 /* One row: the gates become the gradients of r, z and of W_hn h + b_hn, and the latter that of the candidate's input;
  * dh becomes what reaches the state before without passing the weights. */
-static void OF(gru_row_backward)(ptrdiff_t H, const real *restrict before, real *restrict r, real *restrict z, real *restrict n,
-                                 real *restrict recurrent, real *restrict dh)
+static void OF(gru_row_backward)(ptrdiff_t H, const real *restrict before, real *restrict r, real *restrict z,
+                                 real *restrict n, real *restrict recurrent, real *restrict dh)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real rj = r[j], zj = z[j], nj = n[j];
@@ -81,8 +82,8 @@ static void OF(gru_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
 
 /* ---- the reset gate before the product ----------------------------------------------------------------------- */
 
-static void OF(gru_reset)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w, real *restrict r,
-                          real *restrict z, const real *restrict h, real *restrict reset)
+static void OF(gru_reset)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
+                          real *restrict r, real *restrict z, const real *restrict h, real *restrict reset)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         r[j] = MATH(fast_sigmoid)((r[j] + b_ih[j]) + (w[j] + b_hh[j]));
@@ -119,7 +120,8 @@ static void OF(gru_before_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t fir
 }
 
 /* z and n become their gradients, dh what reaches the state before through h' = (h - n) z + n alone. */
-static void OF(gru_candidate_backward)(ptrdiff_t H, const real *restrict before, real *restrict z, real *restrict n, real *restrict dh)
+static void OF(gru_candidate_backward)(ptrdiff_t H, const real *restrict before, real *restrict z, real *restrict n,
+                                       real *restrict dh)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real zj = z[j], nj = n[j];
@@ -130,7 +132,8 @@ static void OF(gru_candidate_backward)(ptrdiff_t H, const real *restrict before,
 }
 
 /* d is the gradient of r h. */
-static void OF(gru_reset_backward)(ptrdiff_t H, const real *restrict before, const real *restrict d, real *restrict r, real *restrict dh)
+static void OF(gru_reset_backward)(ptrdiff_t H, const real *restrict before, const real *restrict d, real *restrict r,
+                                   real *restrict dh)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real rj = r[j];

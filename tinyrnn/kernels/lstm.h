@@ -15,8 +15,9 @@
 #elif defined(real)
 
 /* One row: the gates come in as W_ih x, w (4H) is W_hh h. Leaves the gates, c' twice and o tanh(c'). */
-static void OF(lstm_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w, real *restrict i,
-                         real *restrict f, real *restrict g, real *restrict o, real *restrict c, real *restrict c_kept, real *restrict hidden)
+static void OF(lstm_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
+                         real *restrict i, real *restrict f, real *restrict g, real *restrict o, real *restrict c,
+                         real *restrict c_kept, real *restrict hidden)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real ij = MATH(fast_sigmoid)((i[j] + b_ih[j]) + (w[j] + b_hh[j]));
@@ -52,8 +53,9 @@ static void OF(lstm_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
 }
 
 /* One row: the gates become their gradients; d is the gradient of o tanh(c'), dc goes from that of c' to that of c. */
-static void OF(lstm_row_backward)(ptrdiff_t H, const real *restrict before, const real *restrict after, const real *restrict d,
-                                  real *restrict i, real *restrict f, real *restrict g, real *restrict o, real *restrict dc)
+static void OF(lstm_row_backward)(ptrdiff_t H, const real *restrict before, const real *restrict after,
+                                  const real *restrict d, real *restrict i, real *restrict f, real *restrict g,
+                                  real *restrict o, real *restrict dc)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
         const real ij = i[j], fj = f[j], gj = g[j], oj = o[j], tj = MATH(fast_tanh)(after[j]);

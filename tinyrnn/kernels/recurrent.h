@@ -1,4 +1,4 @@
-/* The walk over the steps of a recurrent layer, for the cells of rnn.h, gru.h and lstm.h. The contract is in sequence.h. */
+/* The walk over the steps of a recurrent layer, for the cells of rnn.h, gru.h and lstm.h. The contract: sequence.h. */
 #ifndef TINYRNN_RECURRENT_H
 #define TINYRNN_RECURRENT_H
 #include "gru.h"
@@ -34,8 +34,8 @@ static ptrdiff_t OF(taking_part)(const sequence *s, ptrdiff_t t, ptrdiff_t first
 /* The gates' share of the input, for n rows of x from number `from` on, put at number `to`. */
 static void OF(project)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to)
 {
-    OF(multiply)(n, s->G, s->inputs, (const real *)s->x + from * s->inputs, s->inputs, 1, s->weight_ih, (real *)s->gates + to * s->G, s->G,
-                 1, 0);
+    OF(multiply)(n, s->G, s->inputs, (const real *)s->x + from * s->inputs, s->inputs, 1, s->weight_ih,
+                 (real *)s->gates + to * s->G, s->G, 1, 0);
 }
 
 /* The gradient of the input: of the gates' gradients with weight_ih, and of a GRU's candidate apart. */

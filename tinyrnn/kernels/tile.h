@@ -4,10 +4,10 @@
  *
  * Every element of C is one chain of fused multiply-adds, c = fma(a[k], b[k], c), with k going up, from c = 0 or from
  * what C holds. So neither how a product is cut into tiles nor how many rows it has changes a bit of it. (Without a
- * fused instruction, which only x86-64 processors from before 2013 lack, it is a chain of multiplications and additions.)
+ * fused instruction, which only x86-64 processors from before 2013 lack, it is a chain of products and sums.)
  *
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
- * b    packed: panels of K rows of PANEL elements side by side, aligned to the width of a vector, `panel` elements apart
+ * b    packed: panels of K rows of PANEL elements side by side, aligned as vectors are, `panel` elements apart
  * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
  * next where the tile after this one will be in C: fetched into the cache meanwhile (16 % at 1600 x 128 x 768)
  */
@@ -88,8 +88,9 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #elif defined(real)
 
 /* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
-TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
-                             const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, int add, const real *next)
+TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row,
+                             ptrdiff_t a_col, const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, int add,
+                             const real *next)
 {
     typedef OF(tile_vec) V;
     V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */

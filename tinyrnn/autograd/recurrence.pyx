@@ -1,0 +1,269 @@
+"""A recurrent layer in one direction at work: its arrays, and the walks of ``kernels/recurrent.h`` over them.
+
+Forward: one walk over the steps, which leaves the activated gates where backward will come. Backward: the walk against
+the steps, which puts the gradients of the gates in their place; then the gradients of the weights are one product each.
+"""
+cimport cython
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
+from numpy cimport (
+    PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_SIZE, PyArray_ZEROS, import_array, ndarray,
+    npy_intp,
+)
+
+from tinyrnn.autograd.arrays cimport contiguous
+from tinyrnn.autograd.deferred cimport Product, worth_deferring
+from tinyrnn.autograd.product cimport multiply
+from tinyrnn.autograd.tensor cimport Tensor, wrap
+from tinyrnn.kernels.gemm cimport aligned, gemm, share
+from tinyrnn.kernels.parallel cimport threads_for
+from tinyrnn.kernels.recurrent cimport (
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row,
+)
+
+import numpy as np
+
+import_array()
+
+cdef enum:
+    ADD = 1                             # how to multiply
+    TRANSPOSED = 2
+    STRIDE_ROWS = 96                    # rows that a stride of the walk should have
+
+
+@cython.final
+cdef class Layer:
+    """The arrays of a layer at work, and the pointers to them that the kernels take."""
+
+    cdef ndarray array(self, Py_ssize_t rows, Py_ssize_t columns, bint zero=False):
+        cdef npy_intp dims[2]
+        dims[0], dims[1] = rows, columns
+        return PyArray_ZEROS(2, dims, self.type_num, 0) if zero else PyArray_EMPTY(2, dims, self.type_num, 0)
+
+    cdef void* space(self, Py_ssize_t count):
+        """Work space of so many elements."""
+        cdef ndarray memory = self.array(1, count + 64)
+        self.held.append(memory)
+        return aligned(PyArray_DATA(memory))
+
+    cdef void* packed(self, ndarray w, Py_ssize_t first, Py_ssize_t N, Py_ssize_t K, Py_ssize_t row, Py_ssize_t col):
+        """The weight from row ``first`` on, packed as the right side (K x N) of a product."""
+        cdef void* memory = self.space(self.product.space(N, K))
+        cdef const char* at = PyArray_BYTES(w) + first * PyArray_DIMS(w)[1] * self.product.size
+        cdef Py_ssize_t panels = (N + self.product.panel - 1) // self.product.panel, i
+        cdef int threads = threads_for(N * K // 2)
+        with nogil:
+            for i in prange(threads, num_threads=threads, schedule="static"):
+                self.product.pack(share(panels, 1, i, threads), share(panels, 1, i + 1, threads), N, K, at, row, col,
+                                  memory)
+        return memory
+
+    cdef int multiply(
+            self, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, ndarray a, Py_ssize_t a_first, Py_ssize_t a_row,
+            Py_ssize_t a_col, ndarray b, Py_ssize_t b_first, ndarray c, Py_ssize_t c_first, int how) except -1:
+        """C (M x N) = A (M x K) B. B and C are arrays of rows, B from row b_first on, C from c_first, A from element
+        a_first. ``how``: ADD, C += A B; TRANSPOSED, B^T instead of B."""
+        cdef Py_ssize_t size = self.product.size, width = PyArray_DIMS(b)[1], failed
+        cdef char* at_a = PyArray_BYTES(a) + a_first * size
+        cdef char* at_b = PyArray_BYTES(b) + b_first * width * size
+        cdef char* at_c = PyArray_BYTES(c) + c_first * N * size
+        with nogil:
+            failed = gemm(self.single, M, N, K, at_a, a_row, a_col, at_b, 1 if how & TRANSPOSED else width,
+                          width if how & TRANSPOSED else 1, at_c, N, how & ADD)
+        if failed:
+            raise MemoryError(f"recurrent layer: no memory for a product of ({M}, {K}) and ({K}, {N})")
+        return 0
+
+    # ---- forward ----
+
+    cdef int plan(self, ndarray input) except -1:
+        """Which rows take part in which step, and the input of those alone, (N, I)."""
+        cdef sequence* s = &self.s
+        self.N = s.T * s.B
+        self.x = contiguous(input).reshape((self.N, self.s.inputs))
+        s.x = PyArray_DATA(self.x)
+        if self.lengths is None:
+            return 0
+        self.order = np.argsort(-self.lengths, kind="stable")
+        alive = np.arange(s.T)[:, None] < self.lengths[self.order]                      # (T, B), sorted
+        self.rows = alive.sum(1)
+        self.start = np.cumsum(self.rows) - self.rows
+        self.flat = (np.arange(s.T)[:, None] * s.B + self.order)[alive]
+        self.N = PyArray_SIZE(self.flat)
+        self.x = self.x[self.flat]
+        s.x = PyArray_DATA(self.x)
+        s.rows, s.start = <int64_t*> PyArray_DATA(self.rows), <int64_t*> PyArray_DATA(self.start)
+        s.order = <int64_t*> PyArray_DATA(self.order)
+        return 0
+
+    cdef int forward(self, bint kept) except -1:
+        """From the input to the output and the last state. ``kept``: backward may come."""
+        cdef sequence* s = &self.s
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G, rows
+        s.kept = kept
+        s.stride = min(max(STRIDE_ROWS // max(s.B, 1), 1), s.T)
+        rows = self.N if kept else s.stride * s.B
+        self.held = []
+        self.gates = self.array(rows, G)
+        s.gates = PyArray_DATA(self.gates)
+        if s.cell != RNN_TANH and s.cell != RNN_RELU:
+            self.extra = self.array(rows, H)
+            s.extra = PyArray_DATA(self.extra)
+        if self.w_hr is not None:
+            self.hidden = self.array(rows, H)
+            s.hidden = PyArray_DATA(self.hidden)
+            s.weight_hr = self.packed(self.w_hr, 0, P, H, 1, H)
+        if self.single_step():
+            self.products = self.array(s.B, G)
+            self.multiply(s.B, G, s.inputs, self.x, 0, s.inputs, 1, self.w_ih, 0, self.gates, 0, TRANSPOSED)
+            self.multiply(s.B, G, P, self.h0, 0, P, 1, self.w_hh, 0, self.products, 0, TRANSPOSED)
+        else:
+            s.weight_ih = self.packed(self.w_ih, 0, G, s.inputs, 1, s.inputs)
+            s.weight = self.packed(self.w_hh, 0, whole, P, 1, P)
+            s.weight_n = self.packed(self.w_hh, whole, G - whole, P, 1, P)
+        self.run(True)
+        self.spent = False
+        return 0
+
+    cdef int run(self, bint forward) except -1:
+        """The walk. Every thread takes rows of about the same number of steps together."""
+        cdef sequence* s = &self.s
+        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 64), max(s.B, 1))
+        cdef ndarray bounds
+        cdef int64_t* bound
+        cdef Py_ssize_t i
+        s.h = self.space(s.B * state_row(s.P))
+        s.products = self.space(s.B * s.G) if self.products is None else PyArray_DATA(self.products)
+        if s.cell == LSTM:
+            s.c = self.space(s.B * s.H)
+        if threads == 1:
+            with nogil:
+                (self.walk.forward if forward else self.walk.backward)(s, 0, s.B)
+        else:
+            bounds = self.bounds(threads)
+            bound = <int64_t*> PyArray_DATA(bounds)
+            for i in prange(threads, num_threads=threads, schedule="static", nogil=True):
+                (self.walk.forward if forward else self.walk.backward)(s, bound[i], bound[i + 1])
+        self.held = self.products = None
+        return 0
+
+    cdef bint single_step(self):
+        """Whether packing the weights would take as long as using them: there is one step, and its product is plain."""
+        return self.s.T == 1 and self.order is None and self.s.cell != GRU_RESET_BEFORE
+
+    cdef ndarray bounds(self, int threads):
+        """Where every thread's rows begin."""
+        steps = np.full(self.s.B, self.s.T) if self.lengths is None else self.lengths[self.order]
+        inner = np.searchsorted(np.cumsum(steps), self.N * np.arange(1, threads) / threads)
+        return np.concatenate([[0], inner, [self.s.B]]).astype(np.int64)
+
+    # ---- backward ----
+
+    cdef ndarray backward(self, Tensor dout, Tensor dhn, Tensor dcn, bint wants_dx, ndarray dh0, ndarray dc0):
+        """The walk against the steps: from the gradients of what came out to those of the gates, the first state, and
+        the input (N, I), which is returned, or None."""
+        cdef sequence* s = &self.s
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G
+        cdef list keep = [None if g is None else contiguous((<Tensor> g).array) for g in (dout, dhn, dcn)]
+        cdef ndarray dx = None
+        if self.spent:                  # a second pass over a kept graph
+            self.hn, self.cn = self.array(s.B, P), self.array(s.B, H)
+            s.hn, s.cn = PyArray_DATA(self.hn), PyArray_DATA(self.cn)
+            self.forward(True)
+        self.held, self.spent = [], True
+        s.dout, s.dhn, s.dcn = address(keep[0]), address(keep[1]), address(keep[2])
+        s.dh0, s.dc0 = PyArray_DATA(dh0), address(dc0)
+        s.weight_ih = s.weight = NULL
+        if self.w_hr is not None:
+            self.dprojected = self.array(self.N, P)
+            s.dprojected = PyArray_DATA(self.dprojected)
+            s.weight_hr = self.packed(self.w_hr, 0, H, P, H, 1)
+        if not self.single_step():
+            s.weight = self.packed(self.w_hh, 0, P, whole, P, 1)
+            s.weight_n = self.packed(self.w_hh, whole, P, G - whole, P, 1)
+        if wants_dx:
+            dx = self.input_gradient()
+        self.run(False)
+        if self.single_step():
+            self.multiply(s.B, P, G, self.gates, 0, G, 1, self.w_hh, 0, dh0, 0, ADD if s.cell == GRU else 0)
+            if wants_dx:
+                self.single_input_gradient(dx)
+        return dx
+
+    cdef ndarray input_gradient(self):
+        """Where the walk will put it, and the weights for it."""
+        cdef sequence* s = &self.s
+        cdef Py_ssize_t F = s.inputs, whole = s.G - s.H if s.cell == GRU else s.G
+        cdef ndarray dx = self.array(self.N, F)
+        s.dx = PyArray_DATA(dx)
+        if not self.single_step():
+            s.weight_ih = self.packed(self.w_ih, 0, F, whole, F, 1)
+            s.weight_in = self.packed(self.w_ih, whole, F, s.G - whole, F, 1)
+        return dx
+
+    cdef int single_input_gradient(self, ndarray dx) except -1:
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
+        self.multiply(self.N, self.s.inputs, whole, self.gates, 0, G, 1, self.w_ih, 0, dx, 0, 0)
+        if whole < G:                   # the candidate's gates have a gradient of their own
+            self.multiply(self.N, self.s.inputs, H, self.extra, 0, H, 1, self.w_ih, whole, dx, 0, ADD)
+        return 0
+
+    cdef ndarray spread(self, ndarray dx):
+        """(N, I) -> (T, B, I), zero in the padding."""
+        cdef ndarray padded = dx
+        if self.flat is not None:
+            padded = self.array(self.s.T * self.s.B, self.s.inputs, zero=True)
+            padded[self.flat] = dx
+        return padded.reshape((self.s.T, self.s.B, self.s.inputs))
+
+    cdef object weight_ih_gradient(self):
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
+        cdef ndarray dw
+        if self.single_step() and whole == G:
+            return deferred(self.gates, self.x)
+        if self.single_step():
+            return deferred(np.concatenate([self.gates[:, :whole], self.extra], 1), self.x)
+        dw = self.array(G, self.s.inputs)
+        self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, G, self.x, 0, dw, 0, 0)
+        if self.s.cell == GRU:
+            self.multiply(H, self.s.inputs, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)
+        return dw
+
+    cdef object weight_hh_gradient(self):
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P
+        cdef bint before = self.s.cell == GRU_RESET_BEFORE
+        cdef ndarray dw, states
+        if self.single_step():
+            return deferred(self.gates, self.h0)
+        dw, states = self.array(G, P), self.array(self.N, P)
+        self.walk.before(&self.s, PyArray_DATA(states))
+        self.multiply(2 * H if before else G, P, self.N, self.gates, 0, 1, G, states, 0, dw, 0, 0)
+        if before:                      # the candidate saw r h
+            self.multiply(H, P, self.N, self.gates, 2 * H, 1, G, self.extra, 0, dw, 2 * H, 0)
+        return dw
+
+    cdef ndarray weight_hr_gradient(self):
+        cdef ndarray dw = self.array(self.s.P, self.s.H)
+        self.multiply(self.s.P, self.s.H, self.N, self.dprojected, 0, 1, self.s.P, self.hidden, 0, dw, 0, 0)
+        return dw
+
+    cdef ndarray bias_gradient(self, bint ih):
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if ih and self.s.cell == GRU else G
+        cdef ndarray db = self.array(1, G)
+        self.walk.column_sums(self.N, whole, PyArray_DATA(self.gates), G, PyArray_DATA(db))
+        if whole < G:
+            self.walk.column_sums(self.N, H, PyArray_DATA(self.extra), H,
+                                  PyArray_BYTES(db) + whole * self.product.size)
+        return db.reshape((G,))
+
+
+cdef object deferred(ndarray dy, ndarray x):
+    """dy^T x, or the promise of it: in a loop over steps the products of many become one."""
+    cdef Tensor ours = wrap(dy), theirs = wrap(x)
+    if worth_deferring(ours, theirs):
+        return Product(ours, theirs)
+    return multiply(dy.T, x)
+
+
+cdef void* address(ndarray x) noexcept:
+    return NULL if x is None else PyArray_DATA(x)

@@ -58,7 +58,7 @@ def test_a_state_can_be_kept_and_forked(kind, options):
 @each
 def test_changed_weights_are_noticed(kind, options):
     layer = kind(4, 7, **options)
-    x = randn(2, 4)
+    x = randn(16, 4)
 
     def check():
         y, _ = layer.step(x)

@@ -1,7 +1,13 @@
+from typing import final
+
 from tinyrnn.autograd.tensor import Tensor
 
 CELLS: dict[str, tuple[int, int]]
 
+@final
+class PackedLayer: ...
+
+@final
 class Stepper:
     def __init__(self, cell: str, names: tuple[tuple[str | None, ...], ...]) -> None: ...
     def step(

@@ -14,6 +14,9 @@
 #define GEMM_DEPTH ((ptrdiff_t)(1024 / sizeof(real)))
 #define GEMM_ROWS 96
 
+/* Elements of a B that will not stay in the second cache. */
+#define GEMM_LARGE (1 << 18)
+
 /* Rows so many bytes apart fall on the same few lines of the first cache. */
 #define GEMM_COLLIDES 2048
 
@@ -90,8 +93,6 @@ static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j
             OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * width, width);
     else if (j_step == 1 && n == width && width == OF(PANEL))
         OF(copy_rows)(OF(PANEL), K, in, k_step, out);
-    else if (j_step == 1 && n == width && width == TILE_ROWS)
-        OF(copy_rows)(TILE_ROWS, K, in, k_step, out);
     else
         for (ptrdiff_t j = 0; j < n; j++)
             for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = in[j * j_step + k * k_step];
@@ -129,14 +130,15 @@ static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const r
             const int height = (int)(rows * (t + 1) / tiles - i0);
             const real *at = a_tile ? a + t * a_tile : a + i0 * a_row;
             real *to = c + i0 * c_row + j * c_col;
+            const real *ahead = t == tiles - 1 && left * panel > GEMM_LARGE ? b + panel : NULL;
             if (n == width && c_col == 1) {
                 const real *next = t + 1 < tiles ? to + height * c_row : c + j + width;
-                OF(tile)(height, panels, K, at, a_row, a_col, b, panel, to, c_row, add, next);
+                OF(tile)(height, panels, K, at, a_row, a_col, b, panel, to, c_row, add, next, ahead);
                 continue;
             }
             for (int i = 0; add && i < height; i++)
                 for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
-            OF(tile)(height, panels, K, at, a_row, a_col, b, panel, edge, width, add, edge);
+            OF(tile)(height, panels, K, at, a_row, a_col, b, panel, edge, width, add, edge, ahead);
             if (c_row == 1 && c_col != 1)
                 OF(transpose)(height, n, edge, width, to, c_col);
             else
@@ -144,6 +146,27 @@ static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const r
                     for (ptrdiff_t l = 0; l < n; l++) to[i * c_row + l * c_col] = edge[i * width + l];
         }
     }
+}
+
+/* A block of A, tile after tile, each as K rows of TILE_ROWS elements. Where the elements of a column lie side by side
+ * it goes column by column, since each is as much as there is of a line of the cache. */
+static void OF(copy_block)(ptrdiff_t rows, ptrdiff_t tiles, ptrdiff_t K, const real *a, ptrdiff_t a_row,
+                           ptrdiff_t a_col, real *copy)
+{
+    ptrdiff_t first[GEMM_ROWS + 1];
+    for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = rows * t / tiles;
+    if (a_row != 1)
+        for (ptrdiff_t t = 0; t < tiles; t++)
+            OF(interleave)(first[t + 1] - first[t], K, a + first[t] * a_row, a_row, a_col, copy + t * TILE_ROWS * K,
+                           TILE_ROWS);
+    else
+        for (ptrdiff_t k = 0; k < K; k++) {             /* a lower tile's copy ends with rows of the next, unused */
+            const real *column = a + k * a_col;
+            for (ptrdiff_t t = 0; t < tiles - 1; t++)
+                OF(copy_rows)(TILE_ROWS, 1, column + first[t], 0, copy + (t * K + k) * TILE_ROWS);
+            for (ptrdiff_t i = first[tiles - 1]; i < rows; i++)
+                copy[((tiles - 1) * K + k) * TILE_ROWS + i - first[tiles - 1]] = column[i];
+        }
 }
 
 /* C (+)= A B for a packed B. A block of A that would be read with long steps, or collide, is copied first. */
@@ -163,12 +186,7 @@ static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, 
         for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
             const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
             const real *block = a + m * a_row + k * a_col;
-            if (copies)
-                for (ptrdiff_t t = 0; t < tiles; t++) {
-                    const ptrdiff_t i0 = rows * t / tiles, height = rows * (t + 1) / tiles - i0;
-                    OF(interleave)(height, depth, block + i0 * a_row, a_row, a_col, copy + t * TILE_ROWS * depth,
-                                   TILE_ROWS);
-                }
+            if (copies) OF(copy_block)(rows, tiles, depth, block, a_row, a_col, copy);
             OF(multiply_block)(rows, N, depth, copies ? copy : block, copies ? 1 : a_row, copies ? TILE_ROWS : a_col,
                                copies ? TILE_ROWS * depth : 0, packed + k * OF(PANEL), K * OF(PANEL),
                                c + m * c_row, c_row, c_col, add || k > 0);

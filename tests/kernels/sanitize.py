@@ -39,7 +39,7 @@ def main(built):
         environment["PYTHONPATH"] = os.pathsep.join([str(Path(built).resolve()), str(Path(folder, "tests"))])
         exercise = Path(folder, "tests", "kernels", EXERCISE.name)
         commands = [[str(exercise), family] for family in FAMILIES]
-        suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-m", "not slow"]
+        suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--capture=sys", "-m", "not slow"]
         commands.append([*suite, "-k", LEFT_OUT, *(f"tests/{part}" for part in SUITE)])
         for command in commands:
             print("---", *command[-1:] if command[0] == str(exercise) else ["the suite"], flush=True)

@@ -57,7 +57,7 @@ sdist: $(VENV)/tools.stamp
 
 # For x86-64 Linux: every level of processor in one wheel, with GNU OpenMP inside.
 wheel: $(VENV)/wheel.stamp
-	rm -rf build/wheel dist/*.whl
+	rm -rf build/wheel build/lib.* dist/*.whl
 	TINYRNN_ISA=x86-64-v2,x86-64-v3,x86-64-v4 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
 		--no-build-isolation --no-deps --wheel-dir build/wheel .
 	$(BIN)/auditwheel repair --strip --zip-compression-level 9 --wheel-dir dist build/wheel/*.whl

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE_TESTS = ["test_structure.py", "test_setup.py", "test_package.py", "test_stubs.py", "test_readme.py",
-                "kernels/test_fastmath.py", "examples"]
+                "kernels/test_fastmath.py", "examples", "benchmarks"]
 BUDGET = 5e6                            # bytes
 
 SMOKE = """

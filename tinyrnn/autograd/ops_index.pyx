@@ -7,7 +7,6 @@ unlike in NumPy, an integer beside an array of integers is not an array: ``x[0, 
 """
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
 from numpy cimport (
     NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE,
     PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray, npy_intp,
@@ -237,7 +236,7 @@ cdef ndarray take_along(ndarray x, ndarray index, int dim):
     """x[:, index] for any one dimension: rows of all that comes after it are copied. The index is inside x."""
     cdef npy_intp shape[128]
     cdef npy_intp outer = 1, count = PyArray_SIZE(index), width = PyArray_ITEMSIZE(x), o
-    cdef int i, n = 0
+    cdef int i, j, n = 0
     cdef ndarray y
     cdef char* px
     cdef char* py
@@ -246,7 +245,8 @@ cdef ndarray take_along(ndarray x, ndarray index, int dim):
     rows = <int64_t*> PyArray_DATA(index)
     for i in range(PyArray_NDIM(x)):
         if i == dim:
-            memcpy(shape + n, PyArray_DIMS(index), PyArray_NDIM(index) * sizeof(npy_intp))
+            for j in range(PyArray_NDIM(index)):
+                shape[n + j] = PyArray_DIMS(index)[j]
             n += PyArray_NDIM(index)
             continue
         shape[n] = PyArray_DIMS(x)[i]

@@ -94,10 +94,10 @@ static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j
     else if (j_step == 1 && n == width && width == OF(PANEL))
         OF(copy_rows)(OF(PANEL), K, in, k_step, out);
     else
-        for (ptrdiff_t j = 0; j < n; j++)
-            for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = in[j * j_step + k * k_step];
-    for (ptrdiff_t j = n; j < width; j++)
-        for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = 0;
+        for (ptrdiff_t k = 0; k < K; k++)
+            for (ptrdiff_t j = 0; j < n; j++) out[k * width + j] = in[j * j_step + k * k_step];
+    for (ptrdiff_t k = 0; n < width && k < K; k++)
+        for (ptrdiff_t j = n; j < width; j++) out[k * width + j] = 0;
 }
 
 /* The panels from `first` up to `last` of B. */

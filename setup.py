@@ -29,10 +29,10 @@ KERNELS = Path("tinyrnn/kernels")
 GUARD = "tinyrnn.kernels.cpu"  # checks the processor, so it must run on every one
 LEVELS = (os.environ.get("TINYRNN_ISA") or "native").split(",")
 # A module is worth compiling again for a higher level when it is a kernel or holds loops of one: it cimports more than
-# these from tinyrnn.kernels, and more than the few loops of the modules in HAND_ON.
+# PLAIN from tinyrnn.kernels. Those in ONCE hand on what others compute, or go from number to number.
 PLAIN = "cpu|parallel|mersenne|real|rows"
 LOOPS = re.compile(rf"^from tinyrnn\.kernels(?: cimport|\.(?!({PLAIN}) )\w+ cimport) (?!mersenne)", re.MULTILINE)
-HAND_ON = {"product", "rows", "ops_linalg", "ops_sort"}
+ONCE = {"product", "recurrence", "rows", "ops_linalg", "ops_scan", "ops_sort"}
 
 # Bounds checks stay on: kernels index raw pointers, which have none, and without them x[-1] of a tuple or a list reads
 # whatever lies there.
@@ -70,7 +70,7 @@ def extensions():
     """
     sources = sorted(Path("tinyrnn").rglob("*.pyx"))
     kernels = [path for path in KERNELS.glob("*.pyx") if path.stem not in PLAIN.split("|")]
-    loops = [path for path in sources if path in kernels or LOOPS.search(path.read_text()) and path.stem not in HAND_ON]
+    loops = [path for path in sources if path in kernels or LOOPS.search(path.read_text()) and path.stem not in ONCE]
     return [extension(path, "") for path in sources] + [extension(path, x) for x in LEVELS[1:] for path in loops]
 
 

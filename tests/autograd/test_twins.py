@@ -13,7 +13,8 @@ from tinyrnn import get_num_threads, set_num_threads
 from tinyrnn.autograd import assert_equivalent, fused, grad, gradcheck, gradgradcheck
 from tinyrnn.autograd.tensor import Tensor
 
-TOLERANCE = {"float64": (1e-10, 1e-12), "float32": (1e-5, 1e-5)}            # relative, absolute
+# Relative, absolute: where sums of hundreds of products cancel, rounded twice each without fused multiply-adds.
+TOLERANCE = {"float64": (1e-10, 1e-12), "float32": (1e-5, 5e-5)}
 
 
 class Case(NamedTuple):

@@ -8,6 +8,7 @@
  */
 #ifndef TINYRNN_GEMM_H
 #define TINYRNN_GEMM_H
+#include "denormals.h"
 #include "tile.h"
 
 /* A block of A and a panel as deep stay in the first two caches while they are multiplied. */
@@ -175,6 +176,7 @@ static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, 
 {
     const real *a = va, *packed = vpacked;
     real *c = vc;
+    const float_mode before = flush_denormals();
     real copy[GEMM_ROWS * 1024 / sizeof(real)] TILE_ALIGNED;
     const int copies = N > 2 * OF(PANEL) && M > 1
                        && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
@@ -192,6 +194,7 @@ static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, 
                                c + m * c_row, c_row, c_col, add || k > 0);
         }
     }
+    keep_denormals(before);
 }
 
 static const products OF(products) = {sizeof(real), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply)};

@@ -83,20 +83,24 @@ static void OF(all_steps)(const sequence *s, ptrdiff_t first, ptrdiff_t last, in
 
 static void OF(walk_forward)(const sequence *s, ptrdiff_t first, ptrdiff_t last)
 {
+    const float_mode before = flush_denormals();
     OF(enter)(s, first, last, s->P, s->h0, s->h, state_row(s->P));
     if (s->cell == LSTM) OF(enter)(s, first, last, s->H, s->c0, s->c, s->H);
     OF(all_steps)(s, first, last, s->reverse, 0);
     OF(leave)(s, first, last, s->P, s->h, state_row(s->P), s->hn);
     if (s->cell == LSTM) OF(leave)(s, first, last, s->H, s->c, s->H, s->cn);
+    keep_denormals(before);
 }
 
 static void OF(walk_backward)(const sequence *s, ptrdiff_t first, ptrdiff_t last)
 {
+    const float_mode before = flush_denormals();
     OF(enter)(s, first, last, s->P, s->dhn, s->h, state_row(s->P));
     if (s->cell == LSTM) OF(enter)(s, first, last, s->H, s->dcn, s->c, s->H);
     OF(all_steps)(s, first, last, !s->reverse, 1);
     OF(leave)(s, first, last, s->P, s->h, state_row(s->P), s->dh0);
     if (s->cell == LSTM) OF(leave)(s, first, last, s->H, s->c, s->H, s->dc0);
+    keep_denormals(before);
 }
 
 /* out (N, P): the state h with which every row of every step began, for the gradient of weight_hh. */

@@ -204,8 +204,8 @@ def test_threads(cell, dtype):
     """Large enough for several: all gradients, those of the weights too."""
     before = get_num_threads()
     try:
-        for lengths in (None, np.random.default_rng(0).integers(1, 13, 35)):
-            args = arguments(cell, 12, 35, 65, 129, dtype)
+        for lengths in (None, np.random.default_rng(0).integers(1, 41, 65)):
+            args = arguments(cell, 40, 65, 129, 257, dtype)
             found = []
             for threads in (1, 2, 3, 8):
                 set_num_threads(threads)

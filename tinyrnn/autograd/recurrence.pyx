@@ -13,7 +13,7 @@ from numpy cimport (
 
 from tinyrnn.autograd.arrays cimport contiguous
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
-from tinyrnn.autograd.product cimport multiply
+from tinyrnn.autograd.product cimport multiply as matrix_product
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.gemm cimport aligned, gemm, share
 from tinyrnn.kernels.parallel cimport threads_for
@@ -51,7 +51,7 @@ cdef class Layer:
         cdef void* memory = self.space(self.product.space(N, K))
         cdef const char* at = PyArray_BYTES(w) + first * PyArray_DIMS(w)[1] * self.product.size
         cdef Py_ssize_t panels = (N + self.product.panel - 1) // self.product.panel, i
-        cdef int threads = threads_for(N * K // 2)
+        cdef int threads = threads_for(N * K // 16)
         with nogil:
             for i in prange(threads, num_threads=threads, schedule="static"):
                 self.product.pack(share(panels, 1, i, threads), share(panels, 1, i + 1, threads), N, K, at, row, col,
@@ -128,7 +128,7 @@ cdef class Layer:
     cdef int run(self, bint forward) except -1:
         """The walk. Every thread takes rows of about the same number of steps together."""
         cdef sequence* s = &self.s
-        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 64), max(s.B, 1))
+        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 1024), max(s.B, 1))
         cdef ndarray bounds
         cdef int64_t* bound
         cdef Py_ssize_t i
@@ -262,7 +262,7 @@ cdef object deferred(ndarray dy, ndarray x):
     cdef Tensor ours = wrap(dy), theirs = wrap(x)
     if worth_deferring(ours, theirs):
         return Product(ours, theirs)
-    return multiply(dy.T, x)
+    return matrix_product(dy.T, x)
 
 
 cdef void* address(ndarray x) noexcept:

@@ -44,7 +44,7 @@ cdef int product(
     cdef void* memory = small
     cdef void* packed
     cdef Py_ssize_t bytes = of.size * of.space(N, K) + 64, panels = (N + of.panel - 1) // of.panel, i, first, last
-    cdef int threads = threads_for(M * N * K // 256)    # a small product ends before a busy machine wakes a second one
+    cdef int threads = threads_for(M * N * K // 512)    # a small product ends before a busy machine wakes a second one
     if bytes > <Py_ssize_t> sizeof(small):
         memory = malloc(bytes)
     if memory is NULL:

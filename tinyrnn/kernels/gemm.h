@@ -75,14 +75,14 @@ static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t in
         for (ptrdiff_t k = 0; k < K; k++) out[k * step + j] = in[j * in_row + k];
 }
 
-/* out[k * width + j] = in[k * k_step + j] for a constant width: as many vectors as that is, and no call. */
-TILE_INLINE void OF(copy_rows)(const ptrdiff_t width, ptrdiff_t K, const real *in, ptrdiff_t k_step, real *out)
+/* out[k * width + j] = in[k * k_step + j] for a constant width, in pieces that the compiler does not make calls of. */
+TILE_INLINE void OF(copy_rows)(const size_t width, ptrdiff_t K, const real *in, ptrdiff_t k_step, real *out)
 {
-    for (ptrdiff_t k = 0; k < K; k++) {
-        real row[2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
-        for (ptrdiff_t j = 0; j < width; j++) row[j] = in[k * k_step + j];
-        for (ptrdiff_t j = 0; j < width; j++) out[k * width + j] = row[j];
-    }
+    const size_t bytes = width * sizeof(real);
+    const size_t piece = bytes % TILE_BYTES == 0 ? TILE_BYTES : bytes % 16 == 0 ? 16 : 8;
+    for (ptrdiff_t k = 0; k < K; k++)
+        for (size_t at = 0; at < bytes; at += piece)
+            memcpy((char *)(out + k * width) + at, (const char *)(in + k * k_step) + at, piece);
 }
 
 /* n vectors of K elements, j_step apart, as K rows of n elements side by side, `width` apart; the rest of them zero. */
@@ -107,10 +107,13 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
 {
     const real *b = vb;
     real *packed = vpacked;
-    for (ptrdiff_t p = first; p < last; p++) {
-        const ptrdiff_t j = p * OF(PANEL), n = N - j < OF(PANEL) ? N - j : OF(PANEL);
-        OF(interleave)(n, K, b + j * b_col, b_col, b_row, packed + j * K, OF(PANEL));
-    }
+    const ptrdiff_t stop = b_col == 1 ? 16 : K;         /* rows of B are read as they lie, a few at a time */
+    for (ptrdiff_t k = 0; k < K; k += stop)
+        for (ptrdiff_t p = first; p < last; p++) {
+            const ptrdiff_t j = p * OF(PANEL), n = N - j < OF(PANEL) ? N - j : OF(PANEL);
+            OF(interleave)(n, K - k < stop ? K - k : stop, b + j * b_col + k * b_row, b_col, b_row,
+                           packed + j * K + k * OF(PANEL), OF(PANEL));
+        }
 }
 
 /* `rows` rows of A, of equal height as nearly as can be, times some panels; all of them K deep. */

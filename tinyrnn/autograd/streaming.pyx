@@ -28,7 +28,6 @@ cdef class PackedLayer:
     """The weights of one layer, packed, and the work space of a step."""
 
     cdef sequence s
-    cdef void* weight_ih
     cdef list memory, work              # what the pointers point into
 
     cdef int pack(self, const products* product, int cell, Py_ssize_t gates, list weights) except -1:
@@ -42,7 +41,7 @@ cdef class PackedLayer:
         s.H = s.G // gates
         s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)
         s.bias_hh = space(product, self.memory, s.G) if b_hh is None else PyArray_DATA(b_hh)
-        self.weight_ih = packed(product, self.memory, w_ih, 0, s.G)
+        s.weight_ih = packed(product, self.memory, w_ih, 0, s.G)
         s.weight = packed(product, self.memory, w_hh, 0, 2 * s.H if cell == GRU_RESET_BEFORE else s.G)
         if cell == GRU_RESET_BEFORE:
             s.weight_n = packed(product, self.memory, w_hh, 2 * s.H, s.H)
@@ -83,13 +82,13 @@ cdef void* packed(const products* product, list memory, ndarray w, Py_ssize_t fi
 @cython.final
 @cython.binding(False)
 cdef class Stepper:
-    """Takes a stack of layers step by step. ``names``: for every layer, the names of the five weights in the module.
+    """Takes a stack of layers step by step. ``names``: those of five weights for every layer, None where it has none.
 
     A copy, or one from a pickle, packs the weights anew.
     """
 
     cdef str cell
-    cdef tuple names, flat_names
+    cdef tuple names
     cdef int type_num
     cdef list layers, seen              # PackedLayer for each layer; the weights they were packed from
     cdef long versions                  # the sum of their versions then
@@ -98,7 +97,7 @@ cdef class Stepper:
     cdef const products* product
 
     def __init__(self, str cell not None, tuple names not None):
-        self.cell, self.names, self.flat_names = cell, names, tuple([name for layer in names for name in layer])
+        self.cell, self.names = cell, names
 
     def __reduce__(self):
         return Stepper, (self.cell, self.names)
@@ -110,7 +109,7 @@ cdef class Stepper:
         cdef Py_ssize_t k = 0
         if self.seen is None:
             return False
-        for name in self.flat_names:
+        for name in self.names:
             w = None if name is None else own.get(name)
             if w is not self.seen[k] or w is None and name is not None:
                 return False
@@ -125,7 +124,7 @@ cdef class Stepper:
         cdef PackedLayer layer
         cdef Tensor w
         self.seen = None
-        found = [None if name is None else getattr(module, name) for name in self.flat_names]
+        found = [None if name is None else getattr(module, name) for name in self.names]
         cell, gates = CELLS[self.cell]
         self.type_num = PyArray_TYPE((<Tensor> found[0]).array)
         self.product = &products_f32 if self.type_num == NPY_FLOAT else &products_f64
@@ -187,9 +186,8 @@ cdef class Stepper:
         cdef PackedLayer layer
         cdef sequence* s
         cdef const char* x = PyArray_BYTES(input)
-        cdef Py_ssize_t k, last = len(self.layers) - 1, h_size, c_size, size = self.product.size
-        for k in range(last + 1):
-            layer = self.layers[k]
+        cdef Py_ssize_t k = 0, h_size, c_size, size = self.product.size
+        for layer in self.layers:
             s = &layer.s
             h_size, c_size = s.B * s.P * size, s.B * s.H * size
             s.h0 = NULL if h0 is None else PyArray_BYTES(h0) + k * h_size
@@ -197,10 +195,10 @@ cdef class Stepper:
             s.hn = PyArray_BYTES(h) + k * h_size
             s.cn = NULL if c is None else PyArray_BYTES(c) + k * c_size
             s.out = PyArray_DATA(out)           # every layer's in turn; the last one's stays
-            self.product.multiply(s.B, s.G, layer.s.inputs, x, layer.s.inputs, 1, layer.weight_ih, s.gates, s.G, 1,
-                                  False)
+            s.x = x
             self.walk.forward(s, 0, s.B)
-            x = PyArray_BYTES(h) + k * h_size
+            x = <const char*> s.hn
+            k += 1
         return 0
 
 

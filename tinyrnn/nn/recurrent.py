@@ -59,8 +59,8 @@ class RNNBase(Module):
     def new_stepper(self):
         names = self.parameter_names()
         return Stepper(self.step_name, tuple(
-            tuple(name + suffix if name in names else None for name in WEIGHTS)
-            for layer in range(self.num_layers) for suffix in self.suffixes(layer)))
+            name + suffix if name in names else None
+            for layer in range(self.num_layers) for suffix in self.suffixes(layer) for name in WEIGHTS))
 
     @property
     def num_directions(self):

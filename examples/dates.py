@@ -9,10 +9,8 @@ nine scripts and four sets of digits. Dates are tested in years that never occur
 
 import argparse
 import datetime
-import importlib
 import random
 import re
-import signal
 import sys
 import unicodedata
 import zlib
@@ -28,6 +26,8 @@ from tinyrnn.nn import Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
 from tinyrnn.utils.data import Vocabulary
+from tinyrnn.utils.extras import optional
+from tinyrnn.utils.training import StopRequested
 
 # --- The data: dates as people write them ----------------------------------------------------------------------------
 
@@ -44,14 +44,6 @@ NOTHING, YEAR, MONTH, DAY, WEEKDAY = range(5)  # the parts of a date that a piec
 BIDI_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 NUMBER = re.compile(r"\d+")
 STOPS = re.compile(r"[,،]|(?<!\d)\.|\.(?!\s*\d)")  # commas, and full stops except between two numbers
-
-
-def optional(module: str):
-    """A module of a package that only the examples need."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(f"this example needs {module}: pip install 'tinyrnn[examples]'") from error
 
 
 def normalise(text: str) -> str:
@@ -292,25 +284,6 @@ class Training:
             getattr(self, name).load_state_dict(saved[name])
         self.done = saved["done"]
         tinyrnn.set_rng_state(saved["random"])
-
-
-class StopRequested:
-    """True once Ctrl-C was pressed: training stops between two steps, never inside one. A second Ctrl-C is not held."""
-
-    def __enter__(self):
-        self.value = False
-        self.before = signal.signal(signal.SIGINT, self.request)
-        return self
-
-    def request(self, *_):
-        self.value = True
-        signal.signal(signal.SIGINT, self.before)
-
-    def __exit__(self, *_):
-        signal.signal(signal.SIGINT, self.before)
-
-    def __bool__(self):
-        return self.value
 
 
 def train(folder, steps, resume):

@@ -1,4 +1,4 @@
-"""Tools around training: data."""
-from tinyrnn.utils import data
+"""Tools around training: data, a run on disk, pictures."""
+from tinyrnn.utils import data, extras, plots, training
 
-__all__ = ["data"]
+__all__ = ["data", "extras", "plots", "training"]

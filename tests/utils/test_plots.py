@@ -1,0 +1,16 @@
+"""Pictures are written, and a missing package is named."""
+import pytest
+
+from tinyrnn.utils.extras import optional
+from tinyrnn.utils.plots import draw_curves
+
+
+def test_curves(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    draw_curves(tmp_path / "a.png", {"a": ([1, 2], [3, 4]), "b": ([1], [2])}, "epoch", "loss", "both", True, True)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(ImportError, match=r"needs no_such_package: pip install 'tinyrnn\[examples\]'"):
+        optional("no_such_package")

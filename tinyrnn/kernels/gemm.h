@@ -5,6 +5,7 @@
  *
  *   pack_panels   B into panels, once;  packed: pack_space(N, K) elements, aligned to 64 bytes
  *   multiply      A by the packed B, any rows of A, as often as wanted, from several threads at once
+ *   multiply_once  A by a B that is used but once: read where it lies, or packed bit by bit for every GEMM_ROWS rows
  */
 #ifndef TINYRNN_GEMM_H
 #define TINYRNN_GEMM_H
@@ -14,6 +15,9 @@
 /* A block of A and a panel as deep stay in the first two caches while they are multiplied. */
 #define GEMM_DEPTH ((ptrdiff_t)(1024 / sizeof(real)))
 #define GEMM_ROWS 96
+
+/* So few rows that packing a B whose rows lie in one piece takes longer than reading it where it lies. */
+#define GEMM_FEW_ROWS (2 * TILE_ROWS)
 
 /* Elements of a B that will not stay in the second cache. */
 #define GEMM_LARGE (1 << 18)
@@ -29,7 +33,7 @@ typedef int gemm_index_f32 __attribute__((vector_size(16)));
 typedef long long gemm_index_f64 __attribute__((vector_size(32)));
 #endif
 
-/* The three for one type, which the door (gemm.pyx) takes as its first argument. */
+/* What there is for one type, which the door (gemm.pyx) takes as its first argument. */
 typedef struct {
     ptrdiff_t size, panel;                              /* bytes of an element, elements of a panel */
     ptrdiff_t (*space)(ptrdiff_t N, ptrdiff_t K);
@@ -37,6 +41,9 @@ typedef struct {
                  ptrdiff_t b_col, void *packed);
     void (*multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
                      const void *packed, void *c, ptrdiff_t c_row, ptrdiff_t c_col, int add);
+    void (*multiply_once)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                          const void *b, ptrdiff_t b_row, ptrdiff_t b_col, void *c, ptrdiff_t c_row, ptrdiff_t c_col,
+                          int add);
 } products;
 
 #define KERNEL "gemm.h"
@@ -94,6 +101,9 @@ static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j
             OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * width, width);
     else if (j_step == 1 && n == width && width == OF(PANEL))
         OF(copy_rows)(OF(PANEL), K, in, k_step, out);
+    else if (j_step == 1)
+        for (ptrdiff_t k = 0; k < K; k++)
+            for (ptrdiff_t j = 0; j < n; j++) out[k * width + j] = in[j + k * k_step];
     else
         for (ptrdiff_t k = 0; k < K; k++)
             for (ptrdiff_t j = 0; j < n; j++) out[k * width + j] = in[j * j_step + k * k_step];
@@ -116,39 +126,51 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
         }
 }
 
-/* `rows` rows of A, of equal height as nearly as can be, times some panels; all of them K deep. */
-static void OF(multiply_block)(ptrdiff_t rows, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row,
-                               ptrdiff_t a_col, ptrdiff_t a_tile, const real *b, ptrdiff_t panel, real *c,
-                               ptrdiff_t c_row, ptrdiff_t c_col, int add)
+/* A block of A: `rows` rows in tiles of equal height as nearly as can be, K deep. Where it was copied (copy_block) the
+ * tiles are `tile` elements apart, else 0. */
+typedef struct {
+    const real *a;
+    ptrdiff_t rows, K, a_row, a_col, tiles, tile;
+} OF(block);
+
+/* How many panels of the `left` ones a tile takes at a time. */
+static int OF(panels_of)(const OF(block) *block, ptrdiff_t left)
+{
+    const int wide = TILE_PANELS((block->rows + block->tiles - 1) / block->tiles);
+    return left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
+}
+
+/* The block times so many panels of B, of whose columns the first n are there. ahead: what comes after, or NULL. */
+static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n, const real *b, ptrdiff_t panel,
+                                ptrdiff_t b_row, real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add, const real *ahead,
+                                ptrdiff_t ahead_row)
 {
     real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
-    const ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int wide = TILE_PANELS((rows + tiles - 1) / tiles);
-    int panels;
-    for (ptrdiff_t j = 0; j < N; j += panels * OF(PANEL), b += panels * panel) {
-        const ptrdiff_t left = (N - j + OF(PANEL) - 1) / OF(PANEL);
-        panels = left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
-        const ptrdiff_t width = panels * OF(PANEL), n = N - j < width ? N - j : width;
-        for (ptrdiff_t t = 0; t < tiles; t++) {
-            const ptrdiff_t i0 = rows * t / tiles;
-            const int height = (int)(rows * (t + 1) / tiles - i0);
-            const real *at = a_tile ? a + t * a_tile : a + i0 * a_row;
-            real *to = c + i0 * c_row + j * c_col;
-            const real *ahead = t == tiles - 1 && left * panel > GEMM_LARGE ? b + panel : NULL;
-            if (n == width && c_col == 1) {
-                const real *next = t + 1 < tiles ? to + height * c_row : c + j + width;
-                OF(tile)(height, panels, K, at, a_row, a_col, b, panel, to, c_row, add, next, ahead);
-                continue;
-            }
-            for (int i = 0; add && i < height; i++)
-                for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
-            OF(tile)(height, panels, K, at, a_row, a_col, b, panel, edge, width, add, edge, ahead);
-            if (c_row == 1 && c_col != 1)
-                OF(transpose)(height, n, edge, width, to, c_col);
-            else
-                for (int i = 0; i < height; i++)
-                    for (ptrdiff_t l = 0; l < n; l++) to[i * c_row + l * c_col] = edge[i * width + l];
+    const ptrdiff_t width = panels * OF(PANEL), rows = block->rows, tiles = block->tiles, K = block->K;
+    for (ptrdiff_t t = 0; t < tiles; t++) {
+        const ptrdiff_t i0 = rows * t / tiles;
+        const int height = (int)(rows * (t + 1) / tiles - i0);
+        const real *a = block->a + (block->tile ? t * block->tile : i0 * block->a_row);
+        real *to = c + i0 * c_row;
+        const real *fetched = t == tiles - 1 ? ahead : NULL;
+        if (n == width && c_col == 1) {
+            const real *next = t + 1 < tiles ? to + height * c_row : c + width;
+            OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, to, c_row, add, next, fetched,
+                     ahead_row);
+            continue;
         }
+        for (int i = 0; add && i < height; i++)
+            for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
+        OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, edge, width, add, edge, fetched,
+                 ahead_row);
+        if (c_row == 1 && c_col != 1)
+            OF(transpose)(height, n, edge, width, to, c_col);
+        else if (c_col == 1)
+            for (int i = 0; i < height; i++)
+                for (ptrdiff_t l = 0; l < n; l++) to[i * c_row + l] = edge[i * width + l];
+        else
+            for (int i = 0; i < height; i++)
+                for (ptrdiff_t l = 0; l < n; l++) to[i * c_row + l * c_col] = edge[i * width + l];
     }
 }
 
@@ -173,33 +195,82 @@ static void OF(copy_block)(ptrdiff_t rows, ptrdiff_t tiles, ptrdiff_t K, const r
         }
 }
 
-/* C (+)= A B for a packed B. A block of A that would be read with long steps, or collide, is copied first. */
-static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *va, ptrdiff_t a_row, ptrdiff_t a_col,
-                         const void *vpacked, void *vc, ptrdiff_t c_row, ptrdiff_t c_col, int add)
+/* The block times a packed B. */
+static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t panel, real *c,
+                             ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    const real *a = va, *packed = vpacked;
-    real *c = vc;
+    for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL), b += panels * panel) {
+        const ptrdiff_t left = (N - j + OF(PANEL) - 1) / OF(PANEL);
+        panels = OF(panels_of)(block, left);
+        OF(multiply_panels)(block, (int)panels, N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL), b, panel,
+                            OF(PANEL), c + j * c_col, c_row, c_col, add, left * panel > GEMM_LARGE ? b + panel : NULL,
+                            OF(PANEL));
+    }
+}
+
+/* The block times a B as it lies; what must be packed is packed when its turn comes, and is read from the cache. */
+static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
+                           real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
+{
+    real here[1024 / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
+    for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
+        panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));
+        if (panels * block->K > GEMM_DEPTH) panels = 1;
+        const ptrdiff_t n = N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL);
+        const int lies = b_col == 1 && n == panels * OF(PANEL) && block->rows <= GEMM_FEW_ROWS;
+        for (ptrdiff_t p = 0; p < n && !lies; p += OF(PANEL))
+            OF(interleave)(n - p < OF(PANEL) ? n - p : OF(PANEL), block->K, b + (j + p) * b_col, b_col, b_row,
+                           here + p * block->K, OF(PANEL));
+        OF(multiply_panels)(block, (int)panels, n, lies ? b + j : here, lies ? OF(PANEL) : block->K * OF(PANEL),
+                            lies ? b_row : OF(PANEL), c + j * c_col, c_row, c_col, add,
+                            b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
+    }
+}
+
+/* C (+)= A B, block by block. A block of A that would be read with long steps, or collide, is copied first. */
+static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                           int packed, const real *b, ptrdiff_t b_row, ptrdiff_t b_col, real *c, ptrdiff_t c_row,
+                           ptrdiff_t c_col, int add)
+{
     const float_mode before = flush_denormals();
     real copy[GEMM_ROWS * 1024 / sizeof(real)] TILE_ALIGNED;
     const int copies = N > 2 * OF(PANEL) && M > 1
                        && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
+    const ptrdiff_t most = packed ? GEMM_DEPTH : GEMM_DEPTH / TILE_PANELS(M);
     if (K == 0 && !add)
         for (ptrdiff_t i = 0; i < M; i++)
             for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
-    for (ptrdiff_t k = 0; k < K; k += GEMM_DEPTH) {
-        const ptrdiff_t depth = K - k < GEMM_DEPTH ? K - k : GEMM_DEPTH;
+    for (ptrdiff_t k = 0; k < K; k += most) {
+        const ptrdiff_t depth = K - k < most ? K - k : most;
         for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
             const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-            const real *block = a + m * a_row + k * a_col;
-            if (copies) OF(copy_block)(rows, tiles, depth, block, a_row, a_col, copy);
-            OF(multiply_block)(rows, N, depth, copies ? copy : block, copies ? 1 : a_row, copies ? TILE_ROWS : a_col,
-                               copies ? TILE_ROWS * depth : 0, packed + k * OF(PANEL), K * OF(PANEL),
-                               c + m * c_row, c_row, c_col, add || k > 0);
+            OF(block) block = {a + m * a_row + k * a_col, rows, depth, a_row, a_col, tiles, 0};
+            real *to = c + m * c_row;
+            if (copies) {
+                OF(copy_block)(rows, tiles, depth, block.a, a_row, a_col, copy);
+                block = (OF(block)){copy, rows, depth, 1, TILE_ROWS, tiles, TILE_ROWS * depth};
+            }
+            if (packed) OF(times_packed)(&block, N, b + k * OF(PANEL), K * OF(PANEL), to, c_row, c_col, add || k);
+            else OF(times_rows)(&block, N, b + k * b_row, b_row, b_col, to, c_row, c_col, add || k);
         }
     }
     keep_denormals(before);
 }
 
-static const products OF(products) = {sizeof(real), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply)};
+static void OF(multiply)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                         const void *packed, void *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
+{
+    OF(all_blocks)(M, N, K, a, a_row, a_col, 1, packed, 0, 0, c, c_row, c_col, add);
+}
+
+static void OF(multiply_once)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const void *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                              const void *b, ptrdiff_t b_row, ptrdiff_t b_col, void *c, ptrdiff_t c_row,
+                              ptrdiff_t c_col, int add)
+{
+    OF(all_blocks)(M, N, K, a, a_row, a_col, 0, b, b_row, b_col, c, c_row, c_col, add);
+}
+
+static const products OF(products) = {sizeof(real), OF(PANEL), OF(pack_space), OF(pack_panels), OF(multiply),
+                                      OF(multiply_once)};
 
 #endif

@@ -8,8 +8,12 @@ cdef extern from "gemm.h" nogil:
         void (*multiply)(
             Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
             const void* packed, void* c, Py_ssize_t c_row, Py_ssize_t c_col, bint add) noexcept nogil
+        void (*multiply_once)(
+            Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
+            const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
+            bint add) noexcept nogil
     const products products_f32, products_f64
-    const Py_ssize_t TILE_ROWS
+    const Py_ssize_t TILE_ROWS, GEMM_ROWS, GEMM_FEW_ROWS
 
 cdef int gemm(
     bint single, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,

@@ -19,37 +19,55 @@ cdef int gemm(
     """C (M x N) = A (M x K) B (K x N), or C += A B; steps in elements, those of a row of C are 1.
 
     ``single``: float32, else float64. Returns 0, or -1 if there is no memory for the work space. As C^T = B^T A^T has
-    the same elements, the roles are turned where packing A is the shorter way. The threads share the packed side and
-    take rows of the other: every element is made by one of them.
+    the same elements, the roles are turned where packing A is the shorter way. Every element is made by one thread.
     """
     cdef const products* of = &products_f32 if single else &products_f64
     cdef Py_ssize_t c_col = 1
-    if cost(of, N, M, K, a_col == 1, True) < cost(of, M, N, K, b_row == 1, False):
+    if cost(of, N, M, K, b_row != 1, a_col == 1, True) < cost(of, M, N, K, a_col != 1, b_row == 1, False):
         M, N, a, b, a_row, b_col, a_col, b_row, c_row, c_col = N, M, b, a, b_col, a_row, b_row, a_col, 1, c_row
-    return product(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
+    if M <= 2 * GEMM_ROWS:
+        return low(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
+    return high(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
 
 
 cdef Py_ssize_t cost(
-        const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, bint transpose, bint turned) noexcept nogil:
-    """About the time of a product that packs its B side (K x N)."""
+        const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, bint copy, bint transpose,
+        bint turned) noexcept nogil:
+    """About the time of a product that copies its A side (M x K), or not, and packs its B side (K x N)."""
     cdef Py_ssize_t width = (N + of.panel - 1) // of.panel * of.panel
-    return width * M * K * MULTIPLY + N * K * (TRANSPOSE if transpose else COPY) + turned * M * N * TRANSPOSE
+    cdef Py_ssize_t pack = TRANSPOSE if transpose else COPY if M > GEMM_FEW_ROWS else 0
+    return width * M * K * MULTIPLY + copy * M * K * COPY + N * K * pack + turned * M * N * TRANSPOSE
 
 
-cdef int product(
+cdef int low(
         const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
         const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
         bint add) noexcept nogil:
-    cdef char small[16384]
-    cdef void* memory = small
-    cdef void* packed
-    cdef Py_ssize_t bytes = of.size * of.space(N, K) + 64, panels = (N + of.panel - 1) // of.panel, i, first, last
+    """A product of few rows, where packing all of B first would take too long. The threads take columns."""
     cdef int threads = threads_for(M * N * K // 512)    # a small product ends before a busy machine wakes a second one
-    if bytes > <Py_ssize_t> sizeof(small):
-        memory = malloc(bytes)
+    cdef Py_ssize_t i, first, last
+    if threads == 1:
+        of.multiply_once(M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
+        return 0
+    for i in prange(threads, num_threads=threads, schedule="static"):
+        first = share(N, of.panel, i, threads)
+        last = share(N, of.panel, i + 1, threads)
+        of.multiply_once(M, last - first, K, a, a_row, a_col, <const char*> b + of.size * first * b_col, b_row, b_col,
+                         <char*> c + of.size * first * c_col, c_row, c_col, add)
+    return 0
+
+
+cdef int high(
+        const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
+        const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
+        bint add) noexcept nogil:
+    """A product of many rows: all of B is packed first. The threads take rows."""
+    cdef Py_ssize_t panels = (N + of.panel - 1) // of.panel, i, first, last
+    cdef int threads = threads_for(M * N * K // 512)
+    cdef void* memory = malloc(of.size * of.space(N, K) + 64)
+    cdef void* packed = aligned(memory)
     if memory is NULL:
         return -1
-    packed = aligned(memory)
     if threads == 1:
         of.pack(0, panels, N, K, b, b_row, b_col, packed)
         of.multiply(M, N, K, a, a_row, a_col, packed, c, c_row, c_col, add)
@@ -61,8 +79,7 @@ cdef int product(
             last = share(M, TILE_ROWS, i + 1, threads)
             of.multiply(last - first, N, K, <const char*> a + of.size * first * a_row, a_row, a_col, packed,
                         <char*> c + of.size * first * c_row, c_row, c_col, add)
-    if bytes > <Py_ssize_t> sizeof(small):
-        free(memory)
+    free(memory)
     return 0
 
 

@@ -7,10 +7,11 @@
  * fused instruction, which only x86-64 processors from before 2013 lack, it is a chain of products and sums.)
  *
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
- * b    packed: panels of K rows of PANEL elements side by side, aligned as vectors are, `panel` elements apart
+ * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
  * next where the tile after this one will be in C: fetched into the cache meanwhile (16 % at 1600 x 128 x 768)
- * ahead  the panel after these, fetched into the second cache, or NULL (10 to 20 % where B comes from further away)
+ * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
+ *      comes from further away)
  */
 #ifndef TINYRNN_TILE_H
 #define TINYRNN_TILE_H
@@ -81,6 +82,15 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_FETCH_B(p) (void)(p)
 #endif
 
+/* A vector anywhere in memory. */
+#if defined(__GNUC__)
+typedef tile_vec_f32 tile_place_f32 __attribute__((aligned(4), may_alias));
+typedef tile_vec_f64 tile_place_f64 __attribute__((aligned(8), may_alias));
+#else
+typedef tile_vec_f32 tile_place_f32;
+typedef tile_vec_f64 tile_place_f64;
+#endif
+
 /* Elements in a panel: two vectors. */
 #define PANEL_f32 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(float)))
 #define PANEL_f64 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(double)))
@@ -94,7 +104,7 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_STEP                                                                                                   \
     do {                                                                                                            \
         V bk[8];                                                                                                    \
-        for (int j = 0; j < 2 * panels; j++) bk[j] = ((const V *)(b + j / 2 * panel))[2 * k + j % 2];               \
+        for (int j = 0; j < 2 * panels; j++) bk[j] = ((const P *)(b + j / 2 * panel + k * b_row))[j % 2];           \
         for (int i = 0; i < rows; i++) {                                                                            \
             const real x = a[i * a_row + k * a_col];                                                                \
             for (int j = 0; j < 2 * panels; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);                     \
@@ -103,31 +113,33 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 
 /* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
 TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row,
-                             ptrdiff_t a_col, const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, int add,
-                             const real *next, const real *ahead)
+                             ptrdiff_t a_col, const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c,
+                             ptrdiff_t c_row, int add, const real *next, const real *ahead,
+                             ptrdiff_t ahead_row)
 {
     typedef OF(tile_vec) V;
+    typedef OF(tile_place) P;
     V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) {
-            if (add) memcpy(&sum[i][j], c + i * c_row + j * (OF(PANEL) / 2), sizeof(V));
+            if (add) sum[i][j] = ((const P *)(c + i * c_row))[j];
             else memset(&sum[i][j], 0, sizeof(V));
         }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) TILE_PREFETCH(next + i * c_row + j * (OF(PANEL) / 2));
     if (panels == 1 && rows > TILE_ROWS / 2 && ahead)
         for (ptrdiff_t k = 0; k < K; k++) {
-            TILE_FETCH_B((const V *)ahead + 2 * k);
-            TILE_FETCH_B((const V *)ahead + 2 * k + 1);
+            TILE_FETCH_B(ahead + k * ahead_row);
+            TILE_FETCH_B(ahead + k * ahead_row + OF(PANEL) / 2);
             TILE_STEP;
         }
     else
         for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < 2 * panels; j++) memcpy(c + i * c_row + j * (OF(PANEL) / 2), &sum[i][j], sizeof(V));
+        for (int j = 0; j < 2 * panels; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
 }
 
-#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, c, c_row, add, next, ahead)
+#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, next, ahead, ahead_row)
 #define TILE_CASE(R)                                                                                                \
     case R:                                                                                                         \
         if (TILE_PANELS(R) >= 4 && panels == 4) TILE_OF(R, TILE_PANELS(R) >= 4 ? 4 : 1);                            \
@@ -137,8 +149,8 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
 
 /* panels: 1, or any power of two up to TILE_PANELS(rows). */
 static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
-                     const real *b, ptrdiff_t panel, real *c, ptrdiff_t c_row, int add, const real *next,
-                     const real *ahead)
+                     const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c, ptrdiff_t c_row, int add,
+                     const real *next, const real *ahead, ptrdiff_t ahead_row)
 {
     switch (rows) {
     TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)

@@ -129,7 +129,7 @@ def sizes_of(operation, size):
         raise TypeError(f"{operation}: expected a size; () is the shape of a single number")
     sizes = size[0] if len(size) == 1 and not hasattr(size[0], "__index__") else size
     sizes = tuple(map(operator.index, sizes))
-    if any(n < 0 for n in sizes):
+    if min(sizes, default=0) < 0:
         raise RuntimeError(f"{operation}: a dimension of {sizes} is negative")
     return sizes
 

@@ -44,9 +44,6 @@ class use_fused(Guard):
     def mode(self):
         return self.enabled
 
-    def again(self):
-        return use_fused(self.enabled)
-
 
 def is_fused_enabled():
     """Whether this thread uses the fused operations."""

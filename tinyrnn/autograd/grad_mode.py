@@ -24,10 +24,6 @@ class Guard:
     def mode(self):
         raise NotImplementedError
 
-    def again(self):
-        """Another guard of the same kind, for one call of a decorated function."""
-        return type(self)()
-
     def __enter__(self):
         self.before[get_ident()].append(self.swap(self.mode()))
 
@@ -45,9 +41,16 @@ class Guard:
 
         @functools.wraps(function)
         def guarded(*args, **kwargs):
-            with self.again():
-                return function(*args, **kwargs)
+            return self.during(function, *args, **kwargs)
         return guarded
+
+    def during(self, function, /, *args, **kwargs):
+        """The function's result; the mode holds during the call.."""
+        before = self.swap(self.mode())
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.swap(before)
 
     def guarded_generator(self, function):
         """The mode holds while the generator runs, not while its caller does."""
@@ -57,8 +60,7 @@ class Guard:
             resume, value = generator.send, None
             try:
                 while True:
-                    with self.again():
-                        result = resume(value)
+                    result = self.during(resume, value)
                     try:
                         resume, value = generator.send, (yield result)
                     except GeneratorExit:
@@ -68,8 +70,7 @@ class Guard:
             except StopIteration as stop:
                 return stop.value
             finally:
-                with self.again():
-                    generator.close()
+                self.during(generator.close)
         return guarded
 
 
@@ -105,9 +106,6 @@ class set_grad_enabled(Guard):
     def mode(self):
         return current_mode() | RECORDING if self.enabled else current_mode() & ~RECORDING
 
-    def again(self):
-        return set_grad_enabled(self.enabled)
-
     def __enter__(self):
         before = swap_mode(self.mode())
         self.before[get_ident()].append(before if self.outer is None else self.outer)
@@ -135,9 +133,6 @@ class inference_mode(Guard):
 
     def mode(self):
         return INFERENCE if self.enabled else RECORDING
-
-    def again(self):
-        return inference_mode(self.enabled)
 
 
 def is_grad_enabled():

@@ -22,6 +22,7 @@ from tinyrnn.nn.container import ModuleDict, ModuleList, ParameterDict, Paramete
 from tinyrnn.nn.decoding import Hypothesis, beam_search, greedy_search
 from tinyrnn.nn.dropout import Dropout
 from tinyrnn.nn.embedding import Embedding
+from tinyrnn.nn.ensemble import Ensemble
 from tinyrnn.nn.lengths import length_mask
 from tinyrnn.nn.linear import Bilinear, Identity, Linear
 from tinyrnn.nn.loss import (
@@ -44,7 +45,7 @@ from tinyrnn.nn.seq2seq import Decoder, Encoder, Memory, Seq2Seq
 
 __all__ = [
     "AdditiveAttention", "BCELoss", "BCEWithLogitsLoss", "Bilinear", "Buffer", "CrossEntropyLoss", "Decoder",
-    "Dropout", "ELU", "Embedding", "Encoder", "GELU", "GRU", "GRUCell", "GaussianNLLLoss", "Hardtanh",
+    "Dropout", "ELU", "Embedding", "Encoder", "Ensemble", "GELU", "GRU", "GRUCell", "GaussianNLLLoss", "Hardtanh",
     "HuberLoss", "Hypothesis", "Identity", "KLDivLoss", "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU",
     "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Memory", "Module", "ModuleDict", "ModuleList", "NLLLoss",
     "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "ReLU", "ReLU6",

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.generator import default_generator
-from tinyrnn.autograd.grad_mode import is_grad_enabled, no_grad
+from tinyrnn.autograd.grad_mode import is_grad_enabled
 from tinyrnn.autograd.ops_join import cat, stack
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn.attention import AdditiveAttention
-from tinyrnn.nn.decoding import beam_search, greedy_search
+from tinyrnn.nn.decoding import Search
 from tinyrnn.nn.dropout import Dropout
 from tinyrnn.nn.embedding import Embedding
 from tinyrnn.nn.functional import cross_entropy
@@ -82,11 +82,12 @@ class Decoder(Module):
 
     c_i is ``attention``'s context for the query s_(i-1) (top layer), or without attention the encoder's final state.
     ``context_size`` is the encoder's ``output_size``. The first state is tanh(W_s [final states of the encoder]), for
-    every layer and part of the state.
+    every layer and part of the state. ``tie`` makes W_o the embedding table as well (Press and Wolf 2017,
+    arXiv:1608.05859): one parameter with W_o's first values; ``embedding_dim`` must be ``hidden_size``.
     """
 
     def __init__(self, num_embeddings, embedding_dim, hidden_size, context_size, num_layers=1, cell="gru",
-                 attention=None, dropout=0.0, padding_idx=0):
+                 attention=None, dropout=0.0, padding_idx=0, tie=False):
         super().__init__()
         self.embedding = Embedding(num_embeddings, embedding_dim, padding_idx=padding_idx)
         self.dropout = Dropout(dropout)
@@ -96,6 +97,10 @@ class Decoder(Module):
         self.bridge = Linear(context_size, hidden_size)
         self.readout = Linear(hidden_size + embedding_dim + context_size, hidden_size)
         self.output = Linear(hidden_size, num_embeddings)
+        if tie:
+            if embedding_dim != hidden_size:
+                raise ValueError(f"Decoder: tie needs embedding_dim {embedding_dim} to be hidden_size {hidden_size}")
+            self.embedding.weight = self.output.weight
 
     def remember(self, output, state, mask):
         """The Memory of a source, with everything that is the same at every step computed once."""
@@ -158,7 +163,7 @@ class Decoder(Module):
         return self.score(stack(known, 1))
 
 
-class Seq2Seq(Module):
+class Seq2Seq(Search, Module):
     """An encoder and a decoder, trained together: ``model(source, target, source_lengths) -> logits``.
 
     Targets begin with ``bos`` and end with ``eos``; ``padding_idx`` fills them up. ``Seq2Seq.build`` makes the parts.
@@ -172,7 +177,7 @@ class Seq2Seq(Module):
 
     @classmethod
     def build(cls, source_size, target_size, embedding_dim, hidden_size, num_layers=1, cell="gru", attention=True,
-              bidirectional=True, dropout=0.0, bos=2, eos=3, padding_idx=0):
+              bidirectional=True, dropout=0.0, bos=2, eos=3, padding_idx=0, tie=False):
         """A model from its sizes: Bahdanau et al. 2015 by default; Cho et al. 2014 with ``attention=False,
         bidirectional=False``."""
         encoder = Encoder(source_size, embedding_dim, hidden_size, num_layers, cell, bidirectional, dropout,
@@ -180,7 +185,7 @@ class Seq2Seq(Module):
         context = encoder.output_size
         attend = AdditiveAttention(hidden_size, context, hidden_size) if attention else None
         decoder = Decoder(target_size, embedding_dim, hidden_size, context, num_layers, cell, attend, dropout,
-                          padding_idx)
+                          padding_idx, tie)
         return cls(encoder, decoder, bos, eos, padding_idx)
 
     def encode(self, source, lengths=None):
@@ -208,18 +213,9 @@ class Seq2Seq(Module):
         return cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=self.padding_idx,
                              label_smoothing=label_smoothing)
 
-    @no_grad()
-    def greedy(self, source, source_lengths=None, max_length=100):
-        """The best token at every step. Returns one :class:`Hypothesis` for each source."""
-        state, memory = self.encode(source, source_lengths)
-        return greedy_search(self.decoder.step, state, memory, len(source), self.bos, self.eos, max_length)
-
-    @no_grad()
-    def beam(self, source, source_lengths=None, max_length=100, beam_size=5, length_penalty=0.0, n_best=1):
-        """Beam search. Returns, for each source, its ``n_best`` hypotheses, best first."""
-        state, memory = self.encode(source, source_lengths)
-        return beam_search(self.decoder.step, state, memory, len(source), self.bos, self.eos, max_length, beam_size,
-                           length_penalty, n_best)
+    def step(self, token, state, memory):
+        """One step of the decoder: token (B,) -> logits (B, V), new state, attention weights (B, S) or None."""
+        return self.decoder.step(token, state, memory)
 
 
 def trailing_lengths(tokens, padding_idx):

@@ -1,4 +1,4 @@
 """Tools around training: data, a run on disk, pictures."""
-from tinyrnn.utils import data, extras, plots, training
+from tinyrnn.utils import arguments, data, extras, plots, training
 
-__all__ = ["data", "extras", "plots", "training"]
+__all__ = ["arguments", "data", "extras", "plots", "training"]

@@ -1,7 +1,9 @@
 """The pictures that every training draws, with matplotlib."""
+import numpy as np
+
 from tinyrnn.utils.extras import optional
 
-__all__ = ["draw_curves", "figure"]
+__all__ = ["draw_attention", "draw_curves", "figure"]
 
 
 def figure(rows=1, columns=1, size=(7, 4.5)):
@@ -22,4 +24,20 @@ def draw_curves(path, curves, xlabel, ylabel, title=None, log_x=False, log_y=Fal
         axes.set_yscale("log")
     axes.legend()
     axes.grid(alpha=0.3)
+    picture.savefig(path, dpi=120)
+
+
+def draw_attention(path, examples):
+    """Saves a picture of where a model looked: ``examples`` is a list of (what is read, what is written, weights).
+
+    The first two are lists of S and T strings, the weights (T, S).
+    """
+    if not examples:
+        raise ValueError("draw_attention: there are no examples")
+    picture, axes = figure(1, len(examples), (1 + 4 * len(examples), 5))
+    for axis, (read, written, weights) in zip(np.atleast_1d(axes), examples, strict=True):
+        axis.imshow(weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axis.set_xticks(range(len(written)), written, rotation=90)
+        axis.set_yticks(range(len(read)), read)
+    picture.suptitle("Where the model looks (down: what is read, across: what is written)")
     picture.savefig(path, dpi=120)

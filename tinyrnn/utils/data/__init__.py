@@ -17,12 +17,23 @@ from tinyrnn.utils.data.sampler import (
     Sampler,
     SequentialSampler,
     SubsetRandomSampler,
+    TokenBatchSampler,
     WeightedRandomSampler,
+)
+from tinyrnn.utils.data.text import (
+    Pieces,
+    TextError,
+    Words,
+    read_columns,
+    read_lines,
+    read_parallel,
+    split_by_hash,
 )
 from tinyrnn.utils.data.vocabulary import Vocabulary
 
 __all__ = [
     "BatchSampler", "BucketBatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
-    "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset", "Vocabulary",
-    "WeightedRandomSampler", "default_collate", "default_convert", "random_split",
+    "Pieces", "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "TextError", "TokenBatchSampler", "Vocabulary", "WeightedRandomSampler", "Words", "default_collate",
+    "default_convert", "random_split", "read_columns", "read_lines", "read_parallel", "split_by_hash",
 ]

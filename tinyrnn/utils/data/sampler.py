@@ -11,7 +11,7 @@ from tinyrnn.autograd.generator import Generator, default_generator
 
 __all__ = [
     "BatchSampler", "BucketBatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
-    "WeightedRandomSampler",
+    "TokenBatchSampler", "WeightedRandomSampler",
 ]
 
 Index = TypeVar("Index", covariant=True)
@@ -137,9 +137,7 @@ class BucketBatchSampler(Sampler[list]):
     def __init__(self, lengths, batch_size, shuffle=True, drop_last=False, generator=None, pool=100):
         check_positive("batch_size", batch_size)
         check_positive("pool", pool)
-        self.lengths = np.array(getattr(lengths, "array", lengths))
-        if self.lengths.ndim != 1:
-            raise ValueError(f"lengths should be a 1d sequence but has shape {self.lengths.shape}")
+        self.lengths = one_dimensional(lengths)
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.generator, self.pool = generator, pool
 
@@ -161,6 +159,52 @@ class BucketBatchSampler(Sampler[list]):
 
     def __len__(self):
         return number_of_batches(len(self.lengths), self.batch_size, self.drop_last)
+
+
+class TokenBatchSampler(Sampler[list]):
+    """Batches of items of similar length, each of at most ``max_tokens`` tokens, padding included: number of items x
+    longest item. Every index comes exactly once. Long items come in small batches, so all batches take similar time.
+
+    With ``shuffle`` items of equal length are put in random order before they are cut into batches, and all batches are
+    put in random order; the number of batches stays the same. Without it the batches go from short to long.
+
+    lengths     the length of every item: ints, an array or a tensor; one above ``max_tokens`` raises ValueError
+    generator   decides the order; by default one seeded by the default generator, as RandomSampler's
+    """
+
+    def __init__(self, lengths, max_tokens, shuffle=True, generator=None):
+        check_positive("max_tokens", max_tokens)
+        self.lengths = one_dimensional(lengths)
+        self.max_tokens, self.shuffle, self.generator = max_tokens, shuffle, generator
+        if self.lengths.max(initial=0) > max_tokens:
+            raise ValueError(f"item {self.lengths.argmax()} has {self.lengths.max()} tokens, more than "
+                             f"max_tokens={max_tokens}")
+        self.cuts = self.find_cuts()
+
+    def find_cuts(self):
+        """Where the batches begin, and the last one ends, among the items from short to long."""
+        cuts = [0]
+        for i, length in enumerate(np.sort(self.lengths).tolist()):
+            if (i + 1 - cuts[-1]) * length > self.max_tokens:
+                cuts.append(i)
+        return [*cuts, len(self.lengths)] if len(self.lengths) else cuts
+
+    def __iter__(self):
+        generator = seeded(self.generator) if self.shuffle else None
+        order = generator.randperm(len(self.lengths)) if generator else np.arange(len(self.lengths))
+        order = order[np.argsort(self.lengths[order], kind="stable")].tolist()
+        batches = [order[start:end] for start, end in itertools.pairwise(self.cuts)]
+        yield from (batches[i] for i in generator.randperm(len(batches))) if generator else batches
+
+    def __len__(self):
+        return len(self.cuts) - 1
+
+
+def one_dimensional(lengths):
+    lengths = np.array(getattr(lengths, "array", lengths))
+    if lengths.ndim != 1:
+        raise ValueError(f"lengths should be a 1d sequence but has shape {lengths.shape}")
+    return lengths
 
 
 def check_positive(name, value):

@@ -27,7 +27,7 @@ from tinyrnn import optim
 from tinyrnn.nn import Ensemble, Hypothesis, Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
-from tinyrnn.utils.arguments import fraction, positive
+from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import BucketBatchSampler, Pieces, TextError, TokenBatchSampler, Vocabulary, Words
 from tinyrnn.utils.data.text import read_columns, read_lines, read_parallel, split_by_hash
 from tinyrnn.utils.extras import optional
@@ -42,10 +42,8 @@ SOURCES = ("Multi30k is found at https://github.com/multi30k/dataset, pairs of T
 
 def read_data(args):
     """The pairs for training, validation and, when the split is ours, test."""
-    if bool(args.pairs) == bool(args.src) or bool(args.src) != bool(args.tgt):
-        sys.exit("train needs either --src and --tgt or --pairs")
-    if bool(args.valid_src) != bool(args.valid_tgt):
-        sys.exit("--valid-src and --valid-tgt belong together")
+    if bool(args.src) != bool(args.tgt) or bool(args.valid_src) != bool(args.valid_tgt):
+        sys.exit("--src and --tgt belong together, and so do --valid-src and --valid-tgt")
     pairs = read_columns(args.pairs) if args.pairs else read_parallel(args.src, args.tgt)
     if args.valid_src:
         return pairs, read_parallel(args.valid_src, args.valid_tgt), []
@@ -182,6 +180,8 @@ def save_texts(folder, language, test):
 
 
 def train(args):
+    if args.tie and args.embedding != args.hidden:
+        sys.exit(f"--tie needs --embedding {args.embedding} and --hidden {args.hidden} to be equal")
     tinyrnn.set_num_threads(args.threads)
     tinyrnn.manual_seed(args.seed)
     language, texts, (data, valid) = prepare(args)
@@ -249,11 +249,12 @@ def load_model(folder, checkpoint):
 
 
 def load_models(folders, checkpoints):
-    """One model, or an Ensemble of every checkpoint of every folder, and their language."""
+    """One model, or an Ensemble of every checkpoint of every folder, their language, and if they have attention."""
     models, languages = zip(*(load_model(folder, name) for folder in folders for name in checkpoints), strict=True)
     if any(language[1:] != languages[0][1:] for language in languages):
         sys.exit("These runs have different vocabularies, so their models cannot translate together")
-    return models[0] if len(models) == 1 else Ensemble(models), languages[0]
+    attends = any(model.decoder.attention is not None for model in models)
+    return models[0] if len(models) == 1 else Ensemble(models), languages[0], attends
 
 
 def search(model, language, sentences, args):
@@ -285,20 +286,24 @@ def translate(args):
     tinyrnn.set_num_threads(args.threads)
     if args.n_best > args.beam:
         sys.exit(f"--n-best {args.n_best} needs a --beam that is not smaller")
-    model, language = load_models(args.run, args.checkpoint)
-    lines = read_lines(args.input) if args.input else [line.strip() for line in sys.stdin]
+    model, language, attends = load_models(args.run, args.checkpoint)
+    if not attends and (args.attention or args.coverage_penalty):
+        sys.exit("--attention and --coverage-penalty need a model with attention")
+    lines = read_lines(args.input or sys.stdin.buffer)
     sentences = [language.tokens.split(line) for line in lines]
     full = [place for place, sentence in enumerate(sentences) if sentence]
     found = dict(zip(full, search(model, language, [sentences[place] for place in full], args), strict=True))
-    pictures = []
+    shown = []
+    sys.stdout.reconfigure(encoding="utf-8")
     for place, sentence in enumerate(sentences):
         for hypothesis in found.get(place, [Hypothesis([], 0.0, None)]):    # nothing is the translation of nothing
             tokens = written(hypothesis, sentence, language.target, args.keep_unknown)
-            pictures.append(([*sentence, "<eos>"], tokens, hypothesis.attention))
+            if tokens and len(shown) < 4:
+                shown.append(([*sentence, "<eos>"], tokens, hypothesis.attention))
             text = language.tokens.join(tokens)
             print(f"{place + 1}\t{hypothesis.score:.4f}\t{text}" if args.scores or args.n_best > 1 else text)
-    if args.attention:
-        draw_attention(args.attention, [one for one in pictures if one[1]][:4])
+    if args.attention and shown:
+        draw_attention(args.attention, shown)
 
 
 def score(args):
@@ -318,10 +323,13 @@ def score(args):
 
 def add_training(parser):
     add = parser.add_argument
-    for name in ("src", "tgt", "valid-src", "valid-tgt"):
-        add(f"--{name}", type=Path, help="text, one sentence a line, plain or gzipped")
-    add("--pairs", type=Path, help="instead: one file, whose first two columns, separated by a tab, are the pairs")
-    add("--held-out", type=fraction, default=0.01, help="without --valid-*: the share for validation, and for testing")
+    pairs, held_out, size = (parser.add_mutually_exclusive_group(required=i == 0) for i in range(3))
+    pairs.add_argument("--pairs", type=Path, help="a file whose first two columns, separated by a tab, are the pairs")
+    pairs.add_argument("--src", type=Path, help="instead: text, one sentence a line, plain or gzipped")
+    add("--tgt", type=Path, help="the translation of every line")
+    held_out.add_argument("--held-out", type=fraction, default=0.01, help="share for validation, and as much for tests")
+    held_out.add_argument("--valid-src", type=Path, help="instead: text for validation")
+    add("--valid-tgt", type=Path, help="its translation")
     add("--max-length", type=positive, default=100, help="tokens; pairs with a longer side are left out")
     add("--min-count", type=positive, default=2, help="tokens that are rarer in training are unknown")
     add("--bpe", type=positive, help="use so many pieces of words instead of words (needs sentencepiece)")
@@ -336,15 +344,16 @@ def add_training(parser):
     add("--scheduled-sampling", type=fraction, default=0.0, help="the probability that the decoder reads its own last "
         "token and not the right one grows by this in each epoch (Bengio et al. 2015)")
     add("--epochs", type=positive, default=8)
-    add("--batch", type=positive, default=64, help="pairs in a batch")
-    add("--batch-tokens", type=positive, help="instead: tokens in a batch, padding included")
+    size.add_argument("--batch", type=positive, default=64, help="pairs in a batch")
+    size.add_argument("--batch-tokens", type=positive, help="instead: tokens of either side, padding included")
     add("--accumulate", type=positive, default=1, help="batches in an update")
-    add("--lr", type=float, default=1e-3)
-    add("--clip", type=float, default=1.0, help="the largest norm of the gradient")
+    add("--lr", type=nonnegative, default=1e-3)
+    add("--clip", type=nonnegative, default=1.0, help="the largest norm of the gradient")
     add("--schedule", choices=("none", "plateau", "cosine"), default="none", help="of the learning rate, by epochs")
     add("--patience", type=positive, help="stop after so many epochs without a better validation perplexity")
     add("--average", type=positive, default=3, help="epochs whose models are averaged in average.npz")
     add("--seed", type=int, default=0)
+    add("--threads", type=positive, default=2)
     add("--out", type=Path, default=Path("runs/translate"))
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
@@ -357,12 +366,13 @@ def add_translating(parser):
     add("--beam", type=positive, default=5, help="1 is greedy")
     add("--n-best", type=positive, default=1, help="lines of number, score and text, separated by tabs")
     add("--scores", action="store_true", help="the same for the best alone")
-    add("--length-penalty", type=float, default=0.0, help="alpha of Wu et al. 2016, equation 14")
-    add("--coverage-penalty", type=float, default=0.0, help="beta of the same equation")
+    add("--length-penalty", type=nonnegative, default=0.0, help="alpha of Wu et al. 2016, equation 14")
+    add("--coverage-penalty", type=nonnegative, default=0.0, help="beta of the same equation")
     add("--max-output", type=positive, default=100, help="tokens of a translation")
     add("--keep-unknown", action="store_true", help="write <unk>; otherwise the source word most looked at")
     add("--attention", type=Path, help="a picture of where the model looked in the first sentences")
-    add("--batch", type=positive, default=32)
+    add("--batch", type=positive, default=32, help="sentences that are translated together")
+    add("--threads", type=positive, default=2)
 
 
 def add_scoring(parser):
@@ -372,14 +382,11 @@ def add_scoring(parser):
 
 
 def main(arguments=None):
-    for stream in sys.stdin, sys.stdout:
-        stream.reconfigure(encoding="utf-8")
     parser = argparse.ArgumentParser(description="Learn to translate, translate, and score translations.")
     commands = parser.add_subparsers(required=True)
     for run, add in (train, add_training), (translate, add_translating), (score, add_scoring):
         command = commands.add_parser(run.__name__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         add(command)
-        command.add_argument("--threads", type=positive, default=2)
         command.set_defaults(command=run)
     args = parser.parse_args(arguments)
     try:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinyrnn
-from tinyrnn.nn.decoding import beam_search, greedy_search, penalty
+from tinyrnn.nn.decoding import beam_search, coverage, greedy_search, penalty
 
 BOS, EOS, V = 0, 1, 4
 
@@ -35,6 +35,8 @@ class Table:
 
 
 class Memory:
+    mask = None
+
     def __init__(self, sources):
         self.sources = sources
 
@@ -42,12 +44,15 @@ class Memory:
         return Memory(self.sources[rows.array])
 
 
-def everything(model, source, max_length, alpha):
+def everything(model, source, max_length, alpha, beta=0.0):
     """All outputs that end in eos within max_length, best first."""
     found = []
     for n in range(max_length):
         for words in itertools.product([t for t in range(V) if t != EOS], repeat=n):
             score = model.log_prob(source, [*words, EOS]) / penalty(n + 1, alpha)
+            if beta:
+                looked = np.eye(3)[np.array([BOS, *words]) % 3].sum(0)
+                score += beta * np.log(np.clip(looked, np.finfo(float).tiny, 1)).sum()
             found.append((score, list(words)))
     return sorted(found, reverse=True)
 
@@ -112,3 +117,31 @@ def test_nan_is_not_hidden():
 
 def test_no_sources():
     assert beam_search(lambda *a: pytest.fail("called"), (), None, 0, BOS, EOS, 3) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("alpha, beta", [(0.0, 0.001), (0.6, 0.01), (1.0, 5.0)])
+def test_a_wide_beam_finds_the_best_coverage(seed, alpha, beta):
+    """Whoever finishes early without having looked everywhere does not end the search."""
+    model = Table(seed)
+    state, memory = model.start([0, 1])
+    results = beam_search(model.step, state, memory, 2, BOS, EOS, 5, 300, alpha, 4, coverage_penalty=beta)
+    for source, outputs in enumerate(results):
+        expected = everything(model, source, 5, alpha, beta)[:4]
+        np.testing.assert_allclose([h.score for h in outputs], [score for score, _ in expected], rtol=1e-10)
+
+
+def test_coverage_is_equation_14():
+    attention = np.array([[0.5, 0.3, 0.2, 0.0], [0.7, 0.1, 0.2, 0.0]])
+    np.testing.assert_allclose(coverage(attention, np.array([True, True, True, False])), np.log(0.4) + np.log(0.4))
+    assert coverage(np.full((2, 1), 0.75)) == 0.0
+    assert np.isfinite(coverage(attention))
+
+
+def test_coverage_needs_attention():
+    def step(token, state, memory):
+        return tinyrnn.zeros(len(token), V), state, None
+    with pytest.raises(ValueError, match="coverage_penalty needs a model with attention"):
+        beam_search(step, (), Memory(np.zeros(1, int)), 1, BOS, EOS, 3, coverage_penalty=0.1)
+    with pytest.raises(ValueError, match="coverage_penalty"):
+        beam_search(step, (), Memory(np.zeros(1, int)), 1, BOS, EOS, 3, coverage_penalty=-0.1)

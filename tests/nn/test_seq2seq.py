@@ -171,3 +171,29 @@ def test_different_depths_do_not_meet():
     model = Seq2Seq(encoder, Decoder(V, E, H, encoder.output_size, num_layers=3))
     with pytest.raises(ValueError, match="3 layers"):
         model.greedy(tinyrnn.tensor(tokens()[0]))
+
+
+def test_coverage_does_not_see_padding():
+    model, source = build(), tinyrnn.tensor(tokens()[0])
+    options = {"max_length": 8, "beam_size": 4, "n_best": 3, "coverage_penalty": 0.2}
+    (alone,), together = model.beam(source[1:2], LENGTHS[1:2], **options), model.beam(source, LENGTHS, **options)[1]
+    assert [h.tokens for h in alone] == [h.tokens for h in together]
+    np.testing.assert_allclose([h.score for h in alone], [h.score for h in together], rtol=1e-12)
+
+
+def test_tied_embeddings():
+    """The gradient of the one table is the sum of those of two tables that hold the same numbers."""
+    source, target = (tinyrnn.tensor(x) for x in tokens())
+    tied = Seq2Seq.build(V, V, H, H, tie=True).to(tinyrnn.float64)
+    free = Seq2Seq.build(V, V, H, H).to(tinyrnn.float64)
+    free.load_state_dict(tied.state_dict())
+    assert tied.decoder.embedding.weight is tied.decoder.output.weight
+    assert len(list(free.parameters())) == len(list(tied.parameters())) + 1
+    losses = [model.loss(source, target, LENGTHS) for model in (tied, free)]
+    assert losses[0].item() == losses[1].item()
+    for loss in losses:
+        loss.backward()
+    both = free.decoder.embedding.weight.grad + free.decoder.output.weight.grad
+    np.testing.assert_allclose(tied.decoder.output.weight.grad.numpy(), both.numpy(), rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="tie needs embedding_dim 4"):
+        Seq2Seq.build(V, V, 4, 5, tie=True)

@@ -107,6 +107,7 @@ def test_stop_ends_the_epochs(tmp_path):
         if epoch == 2:
             run.stop()
     assert len(run.history) == 2
+    assert list(Run(tmp_path, {}, resume=True, progress=False).epochs(5)) == []
 
 
 def test_progress_is_printed(tmp_path, capsys):

@@ -154,8 +154,9 @@ class Run:
         return f"; about {math.ceil(left / 60)} min to go" if left > 60 else ""
 
     def stop(self):
-        """No further epoch."""
+        """No further epoch, not even when resumed."""
         self.stopped = True
+        self.save()
 
     def since_best(self):
         """How many epochs ago the best one was, the first of equals; an epoch with NaN is never best."""

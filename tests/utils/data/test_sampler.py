@@ -1,4 +1,6 @@
 """Samplers against PyTorch's, from the same seeds; batches by length."""
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -121,3 +123,40 @@ def test_bucket_arguments():
     for arguments in [([1], 0), ([1], 2, True, False, None, 0), ([[1]], 2)]:
         with pytest.raises(ValueError):
             ours.BucketBatchSampler(*arguments)
+
+
+@given(st.lists(st.integers(0, 20), max_size=60), st.integers(20, 90), st.booleans())
+def test_batches_by_tokens(lengths, max_tokens, shuffle):
+    """Every index once; no batch is too large, and it could not take the shortest item of the next one."""
+    sampler = ours.TokenBatchSampler(lengths, max_tokens, shuffle, Generator().manual_seed(0))
+    for _ in range(2):
+        batches = list(sampler)
+        assert len(batches) == len(sampler)
+        assert sorted(sum(batches, [])) == list(range(len(lengths)))
+        assert all(batch and len(batch) * max(lengths[i] for i in batch) <= max_tokens for batch in batches)
+        if not shuffle:
+            assert sum(batches, []) == sorted(range(len(lengths)), key=lengths.__getitem__)
+            for batch, following in itertools.pairwise(batches):
+                assert (len(batch) + 1) * lengths[following[0]] > max_tokens
+
+
+def test_batches_by_tokens_are_shuffled():
+    lengths = tensor(np.arange(40) % 8 + 1)
+    sampler = ours.TokenBatchSampler(lengths, 16, generator=Generator().manual_seed(0))
+    again = ours.TokenBatchSampler(lengths, 16, generator=Generator().manual_seed(0))
+    first, second = list(sampler), list(sampler)
+    assert first == list(again) and first != second
+    assert {tuple(sorted(batch)) for batch in first} != {tuple(sorted(batch)) for batch in second}
+    manual_seed(3)
+    drawn = list(ours.TokenBatchSampler(lengths, 16))
+    manual_seed(3)
+    assert drawn == list(ours.TokenBatchSampler(lengths, 16))
+
+
+def test_batches_by_tokens_of_what_does_not_fit():
+    with pytest.raises(ValueError, match="item 1 has 9 tokens, more than max_tokens=8"):
+        ours.TokenBatchSampler([1, 9], 8)
+    with pytest.raises(ValueError, match="max_tokens"):
+        ours.TokenBatchSampler([1, 9], 0)
+    with pytest.raises(ValueError, match="1d sequence"):
+        ours.TokenBatchSampler([[1, 9]], 20)

@@ -3,7 +3,6 @@ import gzip
 import io
 import re
 import zlib
-from pathlib import Path
 
 from tinyrnn.utils.extras import optional
 
@@ -20,10 +19,14 @@ class TextError(ValueError):
 # ---- files ----
 
 def read_lines(path):
-    """The lines of a UTF-8 text file, gzipped if its name ends in ``.gz``, without white space at their ends."""
-    opened = gzip.open if Path(path).suffix == ".gz" else open
+    """The lines of a UTF-8 text file, without white space at their ends.
+
+    The path may end in ``.gz`` for a gzipped file; an open binary file does as well, and is closed.
+    """
+    opened = gzip.open if str(path).endswith(".gz") else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+        binary = path if hasattr(path, "read") else opened(path, "rb")
+        with io.TextIOWrapper(binary, "utf-8-sig", newline="\n") as file:
             return [line.strip() for line in file]
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TextError(f"{path} is not UTF-8 text, plain or gzipped: {error}") from None

@@ -1,0 +1,18 @@
+"""Types of arguments take what fits and say what was expected."""
+import argparse
+
+import pytest
+
+from tinyrnn.utils.arguments import fraction, nonnegative, positive
+
+
+@pytest.mark.parametrize("kind, good, bad", [
+    (positive, {"1": 1, "64": 64}, ["0", "-1", "1.5", "", "x", "\u0663", "1_0"]),
+    (nonnegative, {"0": 0.0, "1e-3": 0.001, "7": 7.0}, ["-1", "nan", "inf", "x", ""]),
+    (fraction, {"0": 0.0, "0.25": 0.25}, ["1", "-0.1", "nan", "x"]),
+], ids=lambda value: getattr(value, "__name__", ""))
+def test_types(kind, good, bad):
+    assert {text: kind(text) for text in good} == good
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match="must be a"):
+            kind(text)

@@ -42,7 +42,10 @@ def batch(torch, case):
 
 def model(torch, case):
     """The script's model; weights uniform within 0.1, the same in every library."""
-    made = script(torch).Translator(case.V, case.H)
+    return filled(torch, script(torch).Translator(case.V, case.H))
+
+
+def filled(torch, made):
     rng = np.random.default_rng(5)
     made.load_state_dict({name: torch.from_numpy(rng.uniform(-0.1, 0.1, tuple(weight.shape)).astype(np.float32))
                           for name, weight in made.state_dict().items()})
@@ -63,16 +66,21 @@ def scripted(torch, case):
 def native(tinyrnn, case):
     """nn.Seq2Seq, which is the same model; only its decoder's cell is a layer of one step."""
     made = tinyrnn.nn.Seq2Seq.build(case.V, case.V, case.H, case.H)
-    made.load_state_dict({re.sub(r"cell\.(\w+)", r"rnn.\1_l0", name): weight
-                          for name, weight in model(tinyrnn, case).state_dict().items()})
+    made.load_state_dict(renamed(model(tinyrnn, case)))
     optimizer = tinyrnn.optim.Adam(made.parameters(), lr=1e-3)
     source, lengths, target = batch(tinyrnn, case)
+    return measured(lambda: update(tinyrnn, made, optimizer, source, lengths, target))
 
-    def step():
-        optimizer.zero_grad()
-        loss = made.loss(source, target, lengths)
-        loss.backward()
-        tinyrnn.nn.utils.clip_grad_norm_(made.parameters(), 1.0)
-        optimizer.step()
-        return loss.item()
-    return measured(step)
+
+def renamed(made):
+    """The script's weights under the names of nn.Seq2Seq."""
+    return {re.sub(r"cell\.(\w+)", r"rnn.\1_l0", name): weight for name, weight in made.state_dict().items()}
+
+
+def update(tinyrnn, made, optimizer, source, lengths, target):
+    optimizer.zero_grad()
+    loss = made.loss(source, target, lengths)
+    loss.backward()
+    tinyrnn.nn.utils.clip_grad_norm_(made.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()

@@ -1,25 +1,30 @@
 """An attention encoder-decoder and its training step as people write them for PyTorch (Bahdanau et al. 2015).
 
 `peers/translation.py` runs this file twice: as it stands, and with tinyrnn in the two import lines.
-B batch, S source steps, T target steps, E embedding = H hidden, V vocabulary; 0 is padding.
+B batch, S source steps, T target steps, E embedding = H hidden, V vocabulary, of the target W; 0 is padding.
 """
 import torch
 from torch import nn, optim
 
 
+def drop(p):
+    return nn.Dropout(p) if p else nn.Identity()
+
+
 class Encoder(nn.Module):
-    def __init__(self, V, H):
+    def __init__(self, V, H, dropout):
         super().__init__()
         self.embedding = nn.Embedding(V, H, padding_idx=0)
+        self.dropout = drop(dropout)
         self.rnn = nn.GRU(H, H, batch_first=True, bidirectional=True)
 
     def forward(self, source, lengths):
         """source (B, S) -> states (B, S, 2H), summary (B, 2H)"""
-        packed = nn.utils.rnn.pack_padded_sequence(self.embedding(source), lengths, batch_first=True,
-                                                   enforce_sorted=False)
+        packed = nn.utils.rnn.pack_padded_sequence(self.dropout(self.embedding(source)), lengths,
+                                                   batch_first=True, enforce_sorted=False)
         output, final = self.rnn(packed)
         states, _ = nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=source.shape[1])
-        return states, torch.cat([final[0], final[1]], -1)
+        return self.dropout(states), torch.cat([final[0], final[1]], -1)
 
 
 class Attention(nn.Module):
@@ -37,32 +42,33 @@ class Attention(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, V, H):
+    def __init__(self, W, H, dropout):
         super().__init__()
-        self.embedding = nn.Embedding(V, H, padding_idx=0)
+        self.embedding = nn.Embedding(W, H, padding_idx=0)
+        self.dropout = drop(dropout)
         self.attention = Attention(H)
         self.cell = nn.GRUCell(3 * H, H)
         self.bridge = nn.Linear(2 * H, H)
         self.readout = nn.Linear(4 * H, H)
-        self.output = nn.Linear(H, V)
+        self.output = nn.Linear(H, W)
 
     def forward(self, target, states, summary, mask):
-        """target (B, T) -> logits (B, T, V)"""
+        """target (B, T) -> logits (B, T, W)"""
         keys = self.attention.W_k(states)
         state = torch.tanh(self.bridge(summary))
         known = []
-        for embedded in self.embedding(target).unbind(1):
+        for embedded in self.dropout(self.embedding(target)).unbind(1):
             context = self.attention(state, states, keys, mask)
             state = self.cell(torch.cat([embedded, context], -1), state)
             known.append(torch.cat([state, embedded, context], -1))
-        return self.output(torch.tanh(self.readout(torch.stack(known, 1))))
+        return self.output(self.dropout(torch.tanh(self.readout(torch.stack(known, 1)))))
 
 
 class Translator(nn.Module):
-    def __init__(self, V, H):
+    def __init__(self, V, H, W=None, dropout=0.0):
         super().__init__()
-        self.encoder = Encoder(V, H)
-        self.decoder = Decoder(V, H)
+        self.encoder = Encoder(V, H, dropout)
+        self.decoder = Decoder(W or V, H, dropout)
 
     def forward(self, source, lengths, target):
         states, summary = self.encoder(source, lengths)

@@ -112,10 +112,9 @@ class Batches:
 
 
 def new_model(language, options):
-    return Seq2Seq.build(
-        len(language.source), len(language.target), options["embedding"], options["hidden"], options["layers"],
-        options["cell"], options["attention"], bidirectional=True, dropout=options["dropout"], tie=options["tie"],
-        bos=language.target.bos, eos=language.target.eos)
+    sizes = len(language.source), len(language.target), options["embedding"], options["hidden"], options["layers"]
+    return Seq2Seq.build(*sizes, options["cell"], options["attention"], dropout=options["dropout"], tie=options["tie"],
+                         bos=language.target.bos, eos=language.target.eos)
 
 
 def new_schedule(name, optimizer, epochs):
@@ -151,7 +150,7 @@ def perplexity(model, data):
 
 
 def exp(loss):
-    """A perplexity, which stays finite."""
+    """A perplexity, which stays finite where training does not."""
     return math.exp(min(loss, 700.0))
 
 
@@ -166,8 +165,7 @@ def prepare(args):
             sys.exit(f"There are no pairs for {name} with 1 to {args.max_length} tokens on each side")
     language = Language.learn(tokens, parts[0], args.min_count)
     data = [Batches([language.encode(*pair) for pair in part], args.batch, args.batch_tokens) for part in parts[:2]]
-    longest = max(max(part.lengths) for part in data)
-    if args.batch_tokens and args.batch_tokens < longest:
+    if args.batch_tokens and args.batch_tokens < (longest := max(max(part.lengths) for part in data)):
         sys.exit(f"--batch-tokens {args.batch_tokens} is too small for a sentence of {longest} tokens")
     return language, parts, data
 
@@ -180,6 +178,7 @@ def save_texts(folder, language, test):
 
 
 def train(args):
+    """Trains, saving every epoch and at Ctrl-C."""
     if args.tie and args.embedding != args.hidden:
         sys.exit(f"--tie needs --embedding {args.embedding} and --hidden {args.hidden} to be equal")
     tinyrnn.set_num_threads(args.threads)
@@ -260,15 +259,14 @@ def load_models(folders, checkpoints):
 def search(model, language, sentences, args):
     """The hypotheses for each sentence, a list of tokens that is not empty."""
     rows, found = [language.source.encode(tokens, eos=True) for tokens in sentences], [None] * len(sentences)
-    bar = optional("tqdm").tqdm(total=len(rows), unit="sentence", leave=False)
-    for places in BucketBatchSampler([len(row) for row in rows], args.batch, shuffle=False):
-        source, lengths = padded([rows[place] for place in places])
-        best = model.beam(source, lengths, args.max_output, args.beam, args.length_penalty, args.n_best,
-                          args.coverage_penalty)
-        for place, hypotheses in zip(places, best, strict=True):
-            found[place] = hypotheses
-        bar.update(len(places))
-    bar.close()
+    with optional("tqdm").tqdm(total=len(rows), unit="sentence", leave=False) as bar:
+        for places in BucketBatchSampler([len(row) for row in rows], args.batch, shuffle=False):
+            source, lengths = padded([rows[place] for place in places])
+            best = model.beam(source, lengths, args.max_output, args.beam, args.length_penalty, args.n_best,
+                              args.coverage_penalty)
+            for place, hypotheses in zip(places, best, strict=True):
+                found[place] = hypotheses
+            bar.update(len(places))
     return found
 
 
@@ -283,6 +281,7 @@ def written(hypothesis, sentence, target, keep_unknown=False):
 
 
 def translate(args):
+    """Writes the translation of every line; an empty line stays empty."""
     tinyrnn.set_num_threads(args.threads)
     if args.n_best > args.beam:
         sys.exit(f"--n-best {args.n_best} needs a --beam that is not smaller")
@@ -296,7 +295,7 @@ def translate(args):
     shown = []
     sys.stdout.reconfigure(encoding="utf-8")
     for place, sentence in enumerate(sentences):
-        for hypothesis in found.get(place, [Hypothesis([], 0.0, None)]):    # nothing is the translation of nothing
+        for hypothesis in found.get(place, [Hypothesis([], 0.0, None)]):
             tokens = written(hypothesis, sentence, language.target, args.keep_unknown)
             if tokens and len(shown) < 4:
                 shown.append(([*sentence, "<eos>"], tokens, hypothesis.attention))
@@ -366,7 +365,7 @@ def add_translating(parser):
     add("--beam", type=positive, default=5, help="1 is greedy")
     add("--n-best", type=positive, default=1, help="lines of number, score and text, separated by tabs")
     add("--scores", action="store_true", help="the same for the best alone")
-    add("--length-penalty", type=nonnegative, default=0.0, help="alpha of Wu et al. 2016, equation 14")
+    add("--length-penalty", type=nonnegative, default=1.0, help="alpha of Wu et al. 2016, equation 14")
     add("--coverage-penalty", type=nonnegative, default=0.0, help="beta of the same equation")
     add("--max-output", type=positive, default=100, help="tokens of a translation")
     add("--keep-unknown", action="store_true", help="write <unk>; otherwise the source word most looked at")

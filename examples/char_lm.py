@@ -13,6 +13,7 @@ import argparse
 import gzip
 import json
 import math
+import zlib
 from pathlib import Path
 
 import tinyrnn
@@ -23,6 +24,7 @@ from tinyrnn.utils.data import ParallelStreams, Vocabulary
 from tinyrnn.utils.plots import draw_curves
 from tinyrnn.utils.training import Run
 
+HELD_OUT_STREAMS = 20
 SOURCE = "https://github.com/karpathy/char-rnn/blob/master/data/tinyshakespeare/input.txt"
 
 # --- The data ---------------------------------------------------------------------------------------------------------
@@ -33,7 +35,10 @@ def read_text(path):
     if not path.is_file():
         raise SystemExit(f"{path} is not there. Any text file will do; tiny Shakespeare is at {SOURCE}")
     data = path.read_bytes()
-    return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
+    try:
+        return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        raise SystemExit(f"{path} is no text in UTF-8, plain or gzip: {error}") from None
 
 
 def alphabet(characters):
@@ -77,11 +82,11 @@ class CharLM(nn.Module):
 
 
 @tinyrnn.no_grad()
-def bits_per_character(model, codes, streams=20, steps=500):
-    """-log2 p of the next character, averaged over held-out text; each of the streams begins without a past."""
+def bits_per_character(model, codes):
+    """-log2 p of the next character, averaged over held-out text; each of its streams begins without a past."""
     model.eval()
     state, nats, n = None, 0.0, 0
-    for x, y in ParallelStreams(codes, streams, steps):
+    for x, y in ParallelStreams(codes, HELD_OUT_STREAMS, 500):
         loss, state = model.loss(x, y, state)
         nats, n = nats + loss.item() * len(x), n + len(x)
     model.train()
@@ -107,6 +112,8 @@ def train(args):
     text = read_text(args.text)
     characters = sorted(set(text))
     learn, valid, test = split(tinyrnn.tensor(alphabet(characters).encode(text)))
+    if len(valid) <= HELD_OUT_STREAMS or len(learn) <= args.batch:
+        raise SystemExit(f"{args.text} has {len(text)} characters: too few")
     model = CharLM(len(characters), args.unit, args.size, args.layers, args.dropout)
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     schedule = optim.lr_scheduler.ExponentialLR(optimizer, args.decay)
@@ -146,7 +153,7 @@ def draw_memory(args, model, valid):
     """A picture of how much the loss at the last of T characters depends on the state at every step before."""
     tinyrnn.manual_seed(args.seed)
     untrained = CharLM(model.out.out_features, args.unit, args.size, args.layers, args.dropout)
-    x, y = ParallelStreams(valid, 20, args.steps)[0]
+    x, y = ParallelStreams(valid, HELD_OUT_STREAMS, args.steps)[0]
     norms = {}
     for name, one in ("before training", untrained), ("after training", model):
         with inspect.state_gradients(one.eval().rnn) as watch:
@@ -167,7 +174,9 @@ def sample(args):
     characters = alphabet(config["characters"])
     unknown = sorted(set(args.prime) - set(characters))
     if unknown or not args.prime:
-        raise SystemExit(f"--prime needs characters of the text the model has learnt from; not among them: {unknown}")
+        raise SystemExit(f"--prime must be characters of the text that was learnt from; unknown: {''.join(unknown)!r}")
+    if args.temperature <= 0:
+        raise SystemExit(f"--temperature must be positive, not {args.temperature}")
     model = CharLM(len(characters), config["unit"], config["size"], config["layers"]).eval()
     model.load_state_dict(tinyrnn.load(args.run / "best.npz"))
     tinyrnn.manual_seed(args.seed)

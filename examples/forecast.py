@@ -46,8 +46,22 @@ def read_column(path, column):
     return values, [next(iter(row.values())) for row in rows]
 
 
+def features(values, window, season, valid):
+    """What the network reads of each row (N, 3), from this row and those before: nothing depends on the level.
+
+    The change since the row before; the distance from the mean of the last L rows; and how far the row a season before
+    the next one is from this one.
+    """
+    t = np.arange(len(values))
+    change = np.diff(values, prepend=values[0])
+    total, first = np.append(0.0, values.cumsum(dtype=float)), np.maximum(t + 1 - window, 0)
+    mean = (total[t + 1] - total[first]) / (t + 1 - first)
+    season_before = values[np.maximum(t + 1 - season, 0)]
+    return np.stack([change / change[:valid].std(), values - mean, season_before - values], 1).astype(np.float32)
+
+
 class Series:
-    """A standardised series and the rows where its validation part, its test part and the rest begin."""
+    """A standardised series, what the network reads of it, and the rows where validation, test and the rest begin."""
 
     def __init__(self, args):
         values, self.labels = read_column(args.csv, args.column)
@@ -58,6 +72,7 @@ class Series:
             raise SystemExit(f"{args.csv} has {N} rows: too few for --split {sizes} with this window and horizon")
         self.mean, self.scale = values[:self.valid].mean(), values[:self.valid].std()
         self.values = ((values - self.mean) / self.scale)[:self.end].astype(np.float32)
+        self.rows = features(self.values, args.window, args.season, self.valid)
 
     def origins(self, start, end, horizon):
         """The last known rows of all forecasts that lie within rows start to end."""
@@ -116,19 +131,17 @@ class Linear:
 
 
 class Forecaster(nn.Module):
-    """Rows (T, B, 2) -> the change from each row to the next H: (T, B, H), or a mixture of K such tables.
+    """Rows (T, B, 3) -> the change from each row to the next H: (T, B, H), or a mixture of K such tables."""
 
-    A row is the value and its change since the row before.
-    """
-
-    def __init__(self, horizon, unit="gru", size=64, mixture=0):
+    def __init__(self, horizon, unit="gru", size=64, mixture=0, dropout=0.3):
         super().__init__()
-        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[unit](2, size)
+        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[unit](3, size)
+        self.dropout = nn.Dropout(dropout)
         self.out = nn.MixtureDensity(size, horizon, mixture) if mixture else nn.Linear(size, horizon)
 
-    def loss(self, x, change):
+    def loss(self, rows, change):
         """Of the last steps, which ``change`` is for: mean square, or of a mixture minus log-likelihood per number."""
-        output = self.rnn(x)[0][-len(change):]
+        output = self.dropout(self.rnn(rows)[0][-len(change):])
         if isinstance(self.out, nn.MixtureDensity):
             return self.out.loss(output, change) / change.shape[-1]
         return mse_loss(self.out(output), change)
@@ -139,59 +152,53 @@ class Forecaster(nn.Module):
         return out.mean() if isinstance(self.out, nn.MixtureDensity) else out
 
     @tinyrnn.no_grad()
-    def forward(self, x):
+    def forward(self, rows):
         """Forecasts after every row, in one go."""
-        return self.point(self.rnn(x)[0])
+        return self.point(self.rnn(rows)[0])
 
     @tinyrnn.no_grad()
     def stream(self, rows):
-        """The same one row at a time, as they come in: yields (1, H) after each of (1, 2)."""
+        """The same one row at a time, as they come in: yields (B, H) after each of (B, 3)."""
         state = None
         for row in rows:
             output, state = self.rnn.step(row, state)
             yield self.point(output)
 
 
-def rows_of(values):
-    """(..., T) -> the value and its change since the row before (T, ..., 2); the first row has no change."""
-    change = np.diff(values, axis=-1, prepend=values[..., :1])
-    return tinyrnn.tensor(np.moveaxis(np.stack([values, change], -1), -2, 0).copy())
-
-
 def forecasts(model, series, origins):
     """(len(origins), H): the network reads the whole series up to each origin, once for all of them."""
-    changes = model.eval()(rows_of(series.values[None, :origins[-1] + 1])).numpy()[origins, 0]
-    return changes + series.values[origins, None]
+    change = model.eval()(tinyrnn.tensor(series.rows[:origins[-1] + 1, None])).numpy()[origins, 0]
+    return change + series.values[origins, None]
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
 def batches(series, args, epoch):
-    """Random windows of the training rows: rows (L, B, 2) and the changes from each of the last L/2 to the next H."""
+    """Random windows of the training rows: (L, B, 3), and the changes from each of the last L/2 to the next H."""
     rng = np.random.default_rng([args.seed, epoch])
     for _ in range(args.updates):
         starts = rng.integers(0, series.valid - args.window - args.horizon + 1, args.batch)
         origins = starts + np.arange(args.window // 2, args.window)[:, None]
         change = series.futures(origins.ravel(), args.horizon) - series.values[origins.ravel(), None]
-        x = rows_of(series.pasts(starts + args.window - 1, args.window))
-        yield x, tinyrnn.tensor(change.reshape(*origins.shape, args.horizon))
+        change = tinyrnn.tensor(change.reshape(*origins.shape, args.horizon))
+        yield tinyrnn.tensor(series.rows[starts + np.arange(args.window)[:, None]]), change
 
 
 def train(args, series):
     """Trains, and returns the model of the epoch with the smallest validation error."""
     tinyrnn.set_num_threads(args.threads)
     tinyrnn.manual_seed(args.seed)
-    model = Forecaster(args.horizon, args.unit, args.size, args.mixture)
+    model = Forecaster(args.horizon, args.unit, args.size, args.mixture, args.dropout)
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     norms = inspect.GradientNorms(model)
     config = {name: value for name, value in vars(args).items() if name not in ("out", "anomalies")}
     run = Run(args.out, {"model": model, "optimizer": optimizer, "norms": norms}, config, args.resume, "valid_mse")
     origins = series.origins(series.valid, series.test, args.horizon)
     for epoch in run.epochs(args.epochs):
-        for x, change in run.steps(batches(series, args, epoch)):
+        for rows, change in run.steps(batches(series, args, epoch)):
             optimizer.zero_grad()
-            loss = model.loss(x, change)
+            loss = model.loss(rows, change)
             loss.backward()
             if args.watch:
                 norms.record()
@@ -216,7 +223,7 @@ def train(args, series):
 
 
 def compare(args, series, model):
-    """Prints the errors on all windows of the test rows, and draws one of them."""
+    """Prints the errors of all forecasts within the test rows, and draws those from one row."""
     origins = series.origins(series.test, series.end, args.horizon)
     truth = series.futures(origins, args.horizon)
     found = {"naive": naive(series, origins, args.horizon),
@@ -228,17 +235,32 @@ def compare(args, series, model):
     for name, forecast in found.items():
         error = forecast - truth
         print(f"{name:16}{np.abs(error).mean():8.4f}{np.sqrt(np.square(error).mean()):8.4f}")
-    rows = rows_of(series.values[None, :origins[-1] + 1])
+    rows = tinyrnn.tensor(series.rows[:origins[-1] + 1, None])
     streamed = np.concatenate([change.numpy() for change in model.stream(rows)])[origins]
     same = np.array_equal(streamed + series.values[origins, None], found[args.unit.upper()])
     print(f"One row at a time: {'the same bits' if same else 'NOT the same bits'}")
-    middle = len(origins) // 2
-    shown = slice(origins[middle] - args.window + 1, origins[middle] + 1)
-    curves = {"past": (range(1 - args.window, 1), series.values[shown]),
-              "future": (range(1, args.horizon + 1), truth[middle])}
-    curves |= {name: (range(1, args.horizon + 1), forecast[middle]) for name, forecast in found.items()}
-    title = f"from {series.labels[origins[middle]]}"
-    draw_curves(args.out / "forecast.png", curves, "steps from now", args.column, title)
+    if args.mixture:
+        low, high = interval(model, series, origins[::10])
+        inside = (truth[::10] >= low) & (truth[::10] <= high)
+        print(f"{100 * inside.mean():.1f} % of the values lie within the 80 % intervals of the mixture")
+    draw_forecasts(args, series, found, origins[len(origins) // 2])
+
+
+@tinyrnn.no_grad()
+def interval(model, series, origins, draws=100):
+    """The limits between which 80 % of the values should lie, from draws of the mixture: each (len(origins), H)."""
+    output, _ = model.rnn(tinyrnn.tensor(series.rows[:origins[-1] + 1, None]))
+    mixture = model.out(output[tinyrnn.tensor(origins), 0])
+    drawn = np.stack([mixture.sample().numpy() for _ in range(draws)]) + series.values[origins, None]
+    return np.quantile(drawn, [0.1, 0.9], axis=0)
+
+
+def draw_forecasts(args, series, found, origin):
+    """The past, the future and all forecasts from one row; ``found`` has a row for each origin of the test rows."""
+    past, future = np.arange(1 - min(args.window, 4 * args.horizon), 1), np.arange(1, args.horizon + 1)
+    curves = {"past": (past, series.values[origin + past]), "future": (future, series.values[origin + future])}
+    curves |= {name: (future, forecast[origin + 1 - series.test]) for name, forecast in found.items()}
+    draw_curves(args.out / "forecast.png", curves, "steps from now", args.column, f"from {series.labels[origin]}")
 
 
 def draw_anomalies(args, series, model):
@@ -280,6 +302,7 @@ def main(arguments=None):
                               ("seed", 0, "of everything random"), ("threads", 2, "processor threads")):
         parser.add_argument(f"--{name}", type=int, default=value, help=text)
     parser.add_argument("--lr", type=float, default=2e-3, help="Adam's learning rate")
+    parser.add_argument("--dropout", type=float, default=0.3, help="share of the layer's output left out in training")
     parser.add_argument("--anomalies", type=float, nargs="?", const=10.0, metavar="Z",
                         help="mark errors one step ahead of more than Z times the usual; 10 if not given")
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")

@@ -199,11 +199,11 @@ def main(arguments=None):
     one.add_argument("--out", type=Path, default=Path("runs/char_lm"), help="the folder of the run")
     one.add_argument("--unit", choices=("gru", "lstm"), default="gru", help="the recurrent layer")
     for name, value, text in (("size", 512, "units of a layer"), ("layers", 1, "recurrent layers"),
-                              ("steps", 100, "characters of a window"), ("batch", 50, "parallel streams"),
-                              ("epochs", 20, "times through the text"), ("seed", 0, "of everything random"),
+                              ("steps", 64, "characters of a window"), ("batch", 32, "parallel streams"),
+                              ("epochs", 15, "times through the text"), ("seed", 0, "of everything random"),
                               ("threads", 2, "processor threads")):
         one.add_argument(f"--{name}", type=int, default=value, help=text)
-    for name, value, text in (("lr", 2e-3, "Adam's learning rate"), ("decay", 0.9, "its factor after every epoch"),
+    for name, value, text in (("lr", 4e-3, "Adam's learning rate"), ("decay", 0.85, "its factor after every epoch"),
                               ("dropout", 0.5, "share of a layer's output left out in training")):
         one.add_argument(f"--{name}", type=float, default=value, help=text)
     one.add_argument("--resume", action="store_true", help="go on with the training in the folder")
@@ -215,6 +215,9 @@ def main(arguments=None):
     two.add_argument("-n", type=int, default=500, help="characters to write")
     two.add_argument("--seed", type=int, default=0, help="of the draws")
     args = parser.parse_args(arguments)
+    for name in ("size", "layers", "steps", "batch", "epochs", "threads") if args.command == "train" else ():
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} must be positive")
     (train if args.command == "train" else sample)(args)
 
 

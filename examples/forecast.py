@@ -43,6 +43,8 @@ def read_column(path, column):
         values = np.array([float(row[column]) for row in rows])
     except (TypeError, ValueError) as error:
         raise SystemExit(f"{path}: not every row of {column} is a number: {error}") from None
+    if not np.isfinite(values).all():
+        raise SystemExit(f"{path}: row {np.isfinite(values).argmin() + 1} of {column} is not finite")
     return values, [next(iter(row.values())) for row in rows]
 
 
@@ -68,8 +70,9 @@ class Series:
         N = len(values)
         sizes = args.split or (N * 60 // 100, N * 20 // 100, N * 20 // 100)
         self.valid, self.test, self.end = np.cumsum(sizes).tolist()
-        if self.end > N or self.valid < args.window + 2 * args.horizon or min(sizes[1:]) < 2 * args.horizon:
-            raise SystemExit(f"{args.csv} has {N} rows: too few for --split {sizes} with this window and horizon")
+        enough = max(args.window, args.season) + 2 * args.horizon
+        if self.end > N or self.valid < enough or min(sizes[1:]) < 2 * args.horizon:
+            raise SystemExit(f"{args.csv} has {N} rows: too few for --split {sizes}, or these for the other options")
         self.mean, self.scale = values[:self.valid].mean(), values[:self.valid].std()
         self.values = ((values - self.mean) / self.scale)[:self.end].astype(np.float32)
         self.rows = features(self.values, args.window, args.season, self.valid)
@@ -285,7 +288,8 @@ def draw_anomalies(args, series, model):
         print(f"  {series.labels[row]}  {series.values[row] * series.scale + series.mean:.4g}")
 
 
-def main(arguments=None):
+def options(arguments):
+    """The command line, checked."""
     parser = argparse.ArgumentParser(description="Forecast a column of a CSV file, and compare with simpler ways.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("csv", type=Path, help="a CSV file with a header, plain or gzip")
@@ -308,10 +312,18 @@ def main(arguments=None):
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")
     parser.add_argument("--watch", action="store_true", help="record and draw the norms of the gradients")
     args = parser.parse_args(arguments)
+    for name in ("horizon", "season", "window", "size", "batch", "updates", "epochs", "threads"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} must be positive")
+    return args
+
+
+def main(arguments=None):
+    args = options(arguments)
     series = Series(args)
     model = train(args, series)
     compare(args, series, model)
-    if args.anomalies:
+    if args.anomalies is not None:
         draw_anomalies(args, series, model)
 
 

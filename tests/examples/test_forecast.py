@@ -46,28 +46,34 @@ def table(printed):
     return {name: float(rmse) for name, rmse in found}
 
 
-@pytest.mark.parametrize("options", [[], ["--unit", "lstm"], ["--mixture", "3"]])
+@pytest.mark.parametrize("options", [[], ["--unit", "lstm", "--mixture", "3"]])
 def test_it_forecasts_and_finds_the_anomaly(forecast, series, tmp_path, capsys, options):
     forecast.main([str(series), *SMALL, "--epochs", "4", "--out", str(tmp_path), "--watch", "--anomalies", *options])
     printed = capsys.readouterr().out
     errors = table(printed)
-    assert errors["LSTM" if options[:1] == ["--unit"] else "GRU"] < errors["seasonal naive"] < errors["naive"]
+    assert errors["LSTM" if options else "GRU"] < errors["seasonal naive"] < errors["naive"]
     assert "One row at a time: the same bits" in printed
     assert f"  row {SPIKE}  " in printed
-    assert ("80 % intervals" in printed) == bool(options[:1] == ["--mixture"])
+    assert ("80 % intervals" in printed) == bool(options)
     for picture in ("forecast.png", "anomalies.png", "training.png", "gradients.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
     forecast.main([str(series), *SMALL, "--epochs", "4", "--out", str(tmp_path), "--resume", *options])    # no training
     assert table(capsys.readouterr().out) == errors
 
 
+def train(forecast, series, folder, *options):
+    forecast.main([str(series), *SMALL, "--out", str(folder), "--watch", *options])
+    saved = tinyrnn.load(folder / "last.npz")
+    return saved["model"] | saved["norms"], [line["valid_mse"] for line in saved["run"]["history"]]
+
+
+@pytest.fixture(scope="module")
+def whole(forecast, series, tmp_path_factory):
+    return train(forecast, series, tmp_path_factory.mktemp("whole"))
+
+
 @pytest.mark.parametrize("interrupt", [2, 45])
-def test_going_on_is_bit_for_bit(forecast, series, tmp_path, monkeypatch, interrupt):
-    def train(folder, *options):
-        forecast.main([str(series), *SMALL, "--out", str(folder), "--watch", *options])
-        saved = tinyrnn.load(folder / "last.npz")
-        return saved["model"] | saved["norms"], [line["valid_mse"] for line in saved["run"]["history"]]
-    whole, errors = train(tmp_path / "whole")
+def test_going_on_is_bit_for_bit(forecast, series, whole, tmp_path, monkeypatch, interrupt):
     clip, calls = forecast.clip_grad_norm_, []
 
     def interrupted(*arguments):
@@ -77,10 +83,10 @@ def test_going_on_is_bit_for_bit(forecast, series, tmp_path, monkeypatch, interr
         return clip(*arguments)
     monkeypatch.setattr(forecast, "clip_grad_norm_", interrupted)
     with pytest.raises(SystemExit, match=f"Stopped after {interrupt} updates"):
-        train(tmp_path / "cut")
-    cut, others = train(tmp_path / "cut", "--resume")
-    assert errors == others
-    for name, a in whole.items():
+        train(forecast, series, tmp_path)
+    cut, errors = train(forecast, series, tmp_path, "--resume")
+    assert errors == whole[1]
+    for name, a in whole[0].items():
         np.testing.assert_array_equal(np.asarray(a), np.asarray(cut[name]), err_msg=name)
 
 
@@ -129,7 +135,7 @@ def test_forecasts_without_a_network(forecast):
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
-def test_what_is_missing_or_wrong_is_said(forecast, series, tmp_path):
+def test_what_is_missing_or_wrong_is_said(forecast, series, tmp_path, capsys):
     def run(path, *options):
         forecast.main([str(path), *SMALL, "--out", str(tmp_path), *options])
     with pytest.raises(SystemExit, match="ETTh1 is at https://github.com/zhouhaoyi/ETDataset"):
@@ -138,9 +144,13 @@ def test_what_is_missing_or_wrong_is_said(forecast, series, tmp_path):
         run(series, "--column", "z")
     with pytest.raises(SystemExit, match="has 500 rows: too few for --split"):
         run(series, "--split", "400", "80", "80")
-    (tmp_path / "words.csv").write_text("time,y\n1,2\n2,three\n")
-    with pytest.raises(SystemExit, match="not every row of y is a number: .*'three'"):
-        run(tmp_path / "words.csv")
+    for content, message in (("three", "not every row of y is a number: .*'three'"), ("nan", "row 2 of y is not fin")):
+        (tmp_path / "words.csv").write_text(f"time,y\n1,2\n2,{content}\n")
+        with pytest.raises(SystemExit, match=message):
+            run(tmp_path / "words.csv")
+    with pytest.raises(SystemExit):
+        run(series, "--season", "0")
+    assert "--season must be positive" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "column", "rows"), [("ETTh1.csv.gz", "OT", 17_420),

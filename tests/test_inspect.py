@@ -165,6 +165,7 @@ def test_saturation_by_the_equations(kind, options, tmp_path):
         np.testing.assert_allclose(watch.shares[name], shares, err_msg=name)
         assert watch.units[name].shape == (2, H)
     assert any(0 < share < 1 for pair in expected.values() for share in pair)
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     inspect.draw_saturation(tmp_path / "gates.png", watch.units)
     assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
 
@@ -265,3 +266,16 @@ def test_the_gradient_of_a_parameter_is_named():
     nn.init.zeros_(model[0].weight)
     with pytest.raises(FloatingPointError, match="the gradient of weight of 0 is not finite"), inspect.find_nan(model):
         (model(tinyrnn.full((1, 2), 1e30)) * 1e20).sum().backward()
+
+
+def test_a_whole_training_can_be_watched():
+    """What was seen in one call is forgotten at the next: neither tensors nor hooks add up."""
+    model = Model(nn.Identity())
+    start = tinyrnn.zeros(1, 1, 2, requires_grad=True)
+    with inspect.find_nan(model) as finder:
+        sizes = []
+        for _ in range(4):
+            model.rnn(tinyrnn.randn(4, 1, 3), start)
+            model(tinyrnn.randn(4, 1, 3))[0].sum().backward()
+            sizes.append((len(finder.seen), len(finder.handles)))
+    assert sizes[1:] == [sizes[1]] * 3

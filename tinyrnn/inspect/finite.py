@@ -47,11 +47,13 @@ class find_nan:  # noqa: N801 - used as a function
             check(parameter, f"the parameter {name} of {self.name(path)} is not finite")
         inputs = list(tensors((args, kwargs)))
         finite = all(map(is_finite, inputs))
-        if not self.entered and not finite:
-            raise FloatingPointError(f"find_nan: the input of {self.name(path)} is not finite")
+        if not self.entered:
+            if not finite:
+                raise FloatingPointError(f"find_nan: the input of {self.name(path)} is not finite")
+            self.seen = {key: pair for key, pair in self.seen.items() if is_leaf(pair[0])}   # of this call alone
         self.entered.append(finite)
         for x in inputs:
-            self.watch(x).takers.append(path)
+            self.watch(x).takers[path] = True
 
     def leave(self, module, args, kwargs, output):
         """After a module has run: its output, and the gradient that will arrive there."""
@@ -61,17 +63,20 @@ class find_nan:  # noqa: N801 - used as a function
             if finite:
                 check(y, f"forward: {self.name(path)} makes an output that is not finite from an input that is")
             trace = self.watch(y)
-            trace.makers.append(path)
+            trace.makers[path] = True
             if id(y) in inputs:                         # handed on as it came: it has no backward of its own
-                trace.takers.remove(path)
+                trace.takers.pop(path, None)
 
     def watch(self, x):
         """The trace of a tensor, whose gradient is looked at when it is complete."""
         if id(x) not in self.seen:
-            trace = self.seen[id(x)] = Trace(x)
+            trace = Trace()
+            self.seen[id(x)] = x, trace                 # the tensor is kept, so that its id stays its own
             if x.requires_grad:
-                self.handles.append(x.register_hook(lambda grad: check(grad, f"backward: {self.blame(trace)}")))
-        return self.seen[id(x)]
+                handle = x.register_hook(lambda grad: check(grad, f"backward: {self.blame(trace)}"))
+                if is_leaf(x):                          # on others it goes with the tensor
+                    self.handles.append(handle)
+        return self.seen[id(x)][1]
 
     def blame(self, trace):
         if trace.owner:
@@ -79,15 +84,18 @@ class find_nan:  # noqa: N801 - used as a function
         inner = [path for path in trace.takers if not any(is_below(other, path) for other in trace.takers)]
         if inner:
             return f"{' or '.join(map(self.name, inner))} makes a gradient that is not finite for its input"
-        return f"the gradient that arrives at the output of {self.name(trace.makers[0])} is not finite"
+        return f"the gradient that arrives at the output of {self.name(next(iter(trace.makers)))} is not finite"
 
 
 class Trace:
     """Where a tensor has been: the modules that made it, innermost first, and those that took it as input."""
 
-    def __init__(self, tensor):
-        self.tensor = tensor                            # kept, so that its id stays its own
-        self.owner, self.makers, self.takers = None, [], []
+    def __init__(self):
+        self.owner, self.makers, self.takers = None, {}, {}         # dicts as ordered sets
+
+
+def is_leaf(x):
+    return x.requires_grad and x.grad_fn is None
 
 
 def is_below(path, above):

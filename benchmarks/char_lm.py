@@ -20,6 +20,7 @@ import char_lm  # noqa: E402
 import torch  # noqa: E402
 
 import tinyrnn  # noqa: E402
+from tinyrnn.nn.utils import detach_state  # noqa: E402
 from tinyrnn.utils.data import ParallelStreams  # noqa: E402
 
 
@@ -56,7 +57,7 @@ class Ours:
 
     def update(self, x, y):
         x, y = tinyrnn.from_numpy(x), tinyrnn.from_numpy(y)
-        loss, self.state = char_lm.update(self.model, self.optimizer, x, y, self.state)
+        loss, self.state = char_lm.update(self.model, self.optimizer, x, y, detach_state(self.state))
         return loss
 
     def held_out(self, codes):

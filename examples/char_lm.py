@@ -19,7 +19,7 @@ from pathlib import Path
 import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import cross_entropy
-from tinyrnn.nn.utils import CarriedState, clip_grad_norm_, detach_state
+from tinyrnn.nn.utils import CarriedState, clip_grad_norm_
 from tinyrnn.utils.data import ParallelStreams, Vocabulary
 from tinyrnn.utils.plots import draw_curves
 from tinyrnn.utils.training import Run
@@ -96,11 +96,13 @@ def bits_per_character(model, codes):
 # --- Training ---------------------------------------------------------------------------------------------------------
 
 
-def update(model, optimizer, x, y, state):
-    """One update; returns the loss and the state to carry on."""
+def update(model, optimizer, x, y, state, norms=None):
+    """One update from a state without history; returns the loss and the new state."""
     optimizer.zero_grad()
-    loss, state = model.loss(x, y, detach_state(state))
+    loss, state = model.loss(x, y, state)
     loss.backward()
+    if norms:
+        norms.record()
     clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return loss.item(), state
@@ -123,12 +125,10 @@ def train(args):
     run = Run(args.out, parts, config | {"characters": characters}, args.resume, best="valid_bits")
     for _ in run.epochs(args.epochs):
         for x, y in run.steps(ParallelStreams(learn, args.batch, args.steps)):
-            loss, state = update(model, optimizer, x, y, carried.value)
-            carried.keep(state)
+            loss, state = update(model, optimizer, x, y, carried.value, norms if args.watch else None)
+            carried.keep(state)                             # without its history: gradients end here
             run.add(nats=loss * len(x), n=len(x))
             run.show(bits=f"{loss / math.log(2):.3f}")
-            if args.watch:
-                norms.record()
         carried.reset()
         schedule.step()
         run.log(train_bits=run.totals["nats"] / run.totals["n"] / math.log(2),

@@ -26,7 +26,7 @@ FLOORS = (
      "autograd/creation autograd/randomness"),
     ("autograd", "autograd/__init__ autograd/methods autograd/function autograd/check"),
     ("layers", "nn/* optim/*"),
-    ("top", "io/* utils/* __init__ config"),
+    ("top", "io/* utils/* inspect/* __init__ config"),
 )
 HELP = "no floor for {}: add it to FLOORS in tests/test_structure.py, on the lowest floor that fits"
 

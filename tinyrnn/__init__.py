@@ -57,7 +57,7 @@ from tinyrnn.config import __version__, show_config
 from tinyrnn.io.checkpoint import CheckpointError, load, save
 from tinyrnn.kernels.parallel import get_num_threads, set_num_threads
 
-from tinyrnn import autograd, io, nn, optim, utils
+from tinyrnn import autograd, inspect, io, nn, optim, utils
 
 __all__ = [
     "__version__", "abs", "absolute", "add", "addcdiv", "addcmul", "addmm", "addmv", "all", "allclose",
@@ -70,7 +70,7 @@ __all__ = [
     "erf", "exp", "expm1", "eye", "flatten", "flip", "float", "float32", "float64", "FloatTensor", "floor",
     "floor_divide", "fmod", "frac", "from_numpy", "full", "full_like", "gather", "ge", "Generator",
     "get_num_threads", "get_rng_state", "gt", "index_add", "index_copy", "index_fill", "index_select",
-    "inference_mode", "initial_seed", "inner", "int64", "io", "is_floating_point", "is_fused_enabled",
+    "inference_mode", "initial_seed", "inner", "inspect", "int64", "io", "is_floating_point", "is_fused_enabled",
     "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite",
     "isinf", "isnan", "le", "lerp", "linspace", "load", "log", "log10", "log1p", "log2", "log_softmax",
     "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "long", "LongTensor", "lt",

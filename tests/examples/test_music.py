@@ -189,11 +189,12 @@ def test_going_on_is_bit_for_bit(music, folder, monkeypatch, at):
 
 
 def test_the_table_goes_on_where_it_stopped(music, folder, monkeypatch, capsys):
-    arguments = ["--table", str(folder), "--sets", "jsb", *TINY, "--lr", "0.01", "--out"]
+    arguments = ["--table", str(folder), "--sets", "jsb", *TINY, "--lr", "0.01", "--watch", "--out"]
     music.main([*arguments, str(folder / "whole")])
     interrupted(music, monkeypatch, [*arguments, str(folder / "cut")], 14)
     assert "lstm" in capsys.readouterr().out
-    assert (folder / "cut" / "jsb.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("jsb.png", "jsb-gradients.png"):
+        assert (folder / "cut" / picture).read_bytes().startswith(b"\x89PNG")
     for unit in ("tanh", "gru", "lstm"):
         assert result(folder / "cut" / f"jsb-{unit}") == result(folder / "whole" / f"jsb-{unit}")
     table = (folder / "cut" / "table.txt").read_text()

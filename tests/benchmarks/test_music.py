@@ -23,7 +23,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("unit", "options", "missing"), [("tanh", (), 0), ("gru", ("--alone",), 3)])
+@pytest.mark.parametrize(("unit", "options", "missing"), [pytest.param("tanh", (), 0, marks=pytest.mark.slow),
+                                                        ("gru", ("--alone",), 3)])
 def test_it_runs(folder, unit, options, missing):
     command = [sys.executable, SCRIPT, "--data", folder, "--sets", "jsb", "--units", unit, "--batch", "2", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

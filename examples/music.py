@@ -234,14 +234,14 @@ def train_cell(args, data):
 
 
 def gradient_reach(model, rolls):
-    """|dL/dh_t| (T,) for the loss at the last of T steps, relative to that at the last step; the median over pieces."""
+    """|dL/dh_t| (T,), for an LSTM |dL/dc_t|, of the loss at the last of T steps, relative to the last: the median."""
     T = min(WATCHED, int(np.median([len(roll) for roll in rolls])))
     rolls = np.stack([roll[:T] for roll in rolls if len(roll) >= T]).astype(np.float32)
     x, y = tinyrnn.tensor(np.stack([before(roll) for roll in rolls])), tinyrnn.tensor(rolls[:, -1])
     with inspect.state_gradients(model.eval().rnn) as watch:
         scores = model(x, [T] * len(x)).view(len(x), T, NOTES)
         binary_cross_entropy_with_logits(scores[:, -1], y, reduction="sum").backward()
-    norms = watch.norms[-1]
+    norms = (watch.cell_norms if isinstance(model.rnn, nn.LSTM) else watch.norms)[-1]
     return np.median(norms / norms[-1], axis=1)
 
 

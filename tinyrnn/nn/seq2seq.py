@@ -66,7 +66,7 @@ class Encoder(Module):
 
     def forward(self, source, lengths=None):
         output, state = self.rnn(self.dropout(self.embedding(source)), lengths=lengths)
-        return self.dropout(output), tuple(self.beside(part) for part in as_tuple(state))
+        return output, tuple(self.beside(part) for part in as_tuple(state))
 
     def beside(self, state):
         """(num_layers*D, B, H) -> (num_layers, B, D*H)"""

@@ -40,7 +40,7 @@ def without_seconds(run):
     return [{name: value for name, value in line.items() if name != "seconds"} for line in run.history]
 
 
-@pytest.mark.parametrize("interrupt", [0, 2, 4, 5, 8])
+@pytest.mark.parametrize("interrupt", [0, 2, 4, 5, 8, 14])
 def test_going_on_is_bit_for_bit(tmp_path, interrupt):
     whole = train(tmp_path / "whole")
     with pytest.raises(SystemExit, match=f"Stopped after {interrupt + 1} updates"):

@@ -102,6 +102,13 @@ class Run:
                 yield epoch
                 if len(self.history) < epoch:
                     raise RuntimeError("Run: every epoch must end with log()")
+            if self.interrupted:
+                self.leave()
+
+    def leave(self):
+        """Saves and ends the program."""
+        self.save()
+        raise SystemExit(f"Stopped after {self.updates} updates and saved; the same command with --resume goes on")
 
     def steps(self, batches):
         """The batches of an epoch that are still to be done, each with its update, behind a progress bar."""
@@ -110,9 +117,7 @@ class Run:
         with self.bar(total) as self.shown:
             for batch in islice(batches, self.done, None):
                 if self.interrupted:
-                    self.save()
-                    raise SystemExit(f"Stopped after {self.updates} updates and saved; the same command with --resume "
-                                     "goes on")
+                    self.leave()
                 yield batch
                 self.done += 1
                 self.updates += 1

@@ -20,6 +20,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import cross_entropy
 from tinyrnn.nn.utils import CarriedState, clip_grad_norm_
+from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import ParallelStreams, Vocabulary
 from tinyrnn.utils.plots import draw_curves
 from tinyrnn.utils.training import Run
@@ -202,22 +203,19 @@ def main(arguments=None):
                               ("steps", 64, "characters of a window"), ("batch", 32, "parallel streams"),
                               ("epochs", 15, "times through the text"), ("seed", 0, "of everything random"),
                               ("threads", 2, "processor threads")):
-        one.add_argument(f"--{name}", type=int, default=value, help=text)
-    for name, value, text in (("lr", 4e-3, "Adam's learning rate"), ("decay", 0.85, "its factor after every epoch"),
-                              ("dropout", 0.5, "share of a layer's output left out in training")):
-        one.add_argument(f"--{name}", type=float, default=value, help=text)
+        one.add_argument(f"--{name}", type=int if name == "seed" else positive, default=value, help=text)
+    one.add_argument("--lr", type=nonnegative, default=4e-3, help="Adam's learning rate")
+    one.add_argument("--decay", type=nonnegative, default=0.85, help="its factor after every epoch")
+    one.add_argument("--dropout", type=fraction, default=0.5, help="share of a layer's output left out in training")
     one.add_argument("--resume", action="store_true", help="go on with the training in the folder")
     one.add_argument("--watch", action="store_true", help="record gradient norms, and draw them and the memory")
     two = commands.add_parser("sample", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     two.add_argument("--run", type=Path, default=Path("runs/char_lm"), help="the folder of a training")
     two.add_argument("--temperature", type=float, default=0.8, help="below 1 bolder, above 1 wilder")
     two.add_argument("--prime", default="\n", help="the text to begin with")
-    two.add_argument("-n", type=int, default=500, help="characters to write")
+    two.add_argument("-n", type=positive, default=500, help="characters to write")
     two.add_argument("--seed", type=int, default=0, help="of the draws")
     args = parser.parse_args(arguments)
-    for name in ("size", "layers", "steps", "batch", "epochs", "threads") if args.command == "train" else ():
-        if getattr(args, name) < 1:
-            parser.error(f"--{name} must be positive")
     (train if args.command == "train" else sample)(args)
 
 

@@ -150,7 +150,7 @@ def test_what_is_missing_or_wrong_is_said(forecast, series, tmp_path, capsys):
             run(tmp_path / "words.csv")
     with pytest.raises(SystemExit):
         run(series, "--season", "0")
-    assert "--season must be positive" in capsys.readouterr().err
+    assert "--season: must be a whole number above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "column", "rows"), [("ETTh1.csv.gz", "OT", 17_420),

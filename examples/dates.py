@@ -27,6 +27,7 @@ from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
 from tinyrnn.utils.data import Vocabulary
 from tinyrnn.utils.extras import optional
+from tinyrnn.utils.plots import draw_attention
 from tinyrnn.utils.training import StopRequested
 
 # --- The data: dates as people write them ----------------------------------------------------------------------------
@@ -310,7 +311,7 @@ def train(folder, steps, resume):
         print(f"Stopped after {training.done} steps and saved; go on with: python examples/dates.py --resume")
         return
     test = corpus(seed=1, n=TESTED, split="test")
-    draw_attention(training, test, folder / "attention.png")
+    draw_examples(training, test, folder / "attention.png")
     print(f"{len(test)} dates of {len({iso[:4] for _, iso in test})} years that never occur in training")
     print(f"exact match: {100 * exact_match(training.model, training.source, training.target, test):.1f} %")
 
@@ -320,21 +321,12 @@ def is_written_in(script, text):
     return len(letters) > 3 and all(name.startswith(script) for name in letters)
 
 
-def draw_attention(training, test, path):
+def draw_examples(training, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
-    plt = optional("matplotlib.pyplot")
     found = [[text for text, _ in test if is_written_in(script, text)] for script in ("LATIN", "GREEK", "CYRILLIC")]
     examples = [texts[0] for texts in found if texts] + ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
-    figure, axes = plt.subplots(1, len(examples), figsize=(3.2 * len(examples), 6), layout="constrained")
-    for axis, text in zip(axes, examples, strict=True):
-        ((iso, attention),) = answer(training.model, training.source, training.target, [text])
-        axis.imshow(attention.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axis.set_xticks(range(len(iso)), iso)
-        axis.set_yticks(range(len(text)), text)
-        axis.set_title(iso)
-    figure.suptitle("Where the model looks (down: what is read, across: what is written)")
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    answers = [answer(training.model, training.source, training.target, [text])[0] for text in examples]
+    draw_attention(path, [(text, iso, looked) for text, (iso, looked) in zip(examples, answers, strict=True)])
 
 
 def read_dates(folder, texts):

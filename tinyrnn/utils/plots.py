@@ -30,14 +30,14 @@ def draw_curves(path, curves, xlabel, ylabel, title=None, log_x=False, log_y=Fal
 def draw_attention(path, examples):
     """Saves a picture of where a model looked: ``examples`` is a list of (what is read, what is written, weights).
 
-    The first two are lists of S and T strings, the weights (T, S).
+    The first two are S and T tokens, or strings of as many characters; the weights are (T, S).
     """
     if not examples:
         raise ValueError("draw_attention: there are no examples")
     picture, axes = figure(1, len(examples), (1 + 4 * len(examples), 5))
     for axis, (read, written, weights) in zip(np.atleast_1d(axes), examples, strict=True):
         axis.imshow(weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axis.set_xticks(range(len(written)), written, rotation=90)
-        axis.set_yticks(range(len(read)), read)
+        axis.set_xticks(range(len(written)), list(written), rotation=90)
+        axis.set_yticks(range(len(read)), list(read))
     picture.suptitle("Where the model looks (down: what is read, across: what is written)")
     picture.savefig(path, dpi=120)

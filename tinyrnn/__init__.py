@@ -57,7 +57,7 @@ from tinyrnn.config import __version__, show_config
 from tinyrnn.io.checkpoint import CheckpointError, load, save
 from tinyrnn.kernels.parallel import get_num_threads, set_num_threads
 
-from tinyrnn import autograd, inspect, io, nn, optim, utils
+from tinyrnn import autograd, io, nn, optim
 
 __all__ = [
     "__version__", "abs", "absolute", "add", "addcdiv", "addcmul", "addmm", "addmv", "all", "allclose",
@@ -86,3 +86,12 @@ __all__ = [
     "transpose", "tril", "triu", "true_divide", "trunc", "unbind", "unflatten", "unique", "unsqueeze",
     "use_fused", "utils", "var", "var_mean", "where", "zeros", "zeros_like",
 ]
+
+
+def __getattr__(name):
+    """inspect and utils are loaded when first used: a program that serves a model needs neither."""
+    if name in ("inspect", "utils"):
+        import importlib
+
+        return importlib.import_module(f"tinyrnn.{name}")
+    raise AttributeError(f"module 'tinyrnn' has no attribute {name!r}")

@@ -24,7 +24,7 @@ class Encoder(nn.Module):
                                                    batch_first=True, enforce_sorted=False)
         output, final = self.rnn(packed)
         states, _ = nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=source.shape[1])
-        return self.dropout(states), torch.cat([final[0], final[1]], -1)
+        return states, torch.cat([final[0], final[1]], -1)
 
 
 class Attention(nn.Module):

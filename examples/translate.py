@@ -31,7 +31,7 @@ from tinyrnn.utils.arguments import fraction, nonnegative, positive
 from tinyrnn.utils.data import BucketBatchSampler, Pieces, TextError, TokenBatchSampler, Vocabulary, Words
 from tinyrnn.utils.data.text import read_columns, read_lines, read_parallel, split_by_hash
 from tinyrnn.utils.extras import optional
-from tinyrnn.utils.plots import draw_attention, draw_curves
+from tinyrnn.utils.plots import draw_attention
 from tinyrnn.utils.training import Run
 
 # --- The data: pairs of sentences -------------------------------------------------------------------------------------
@@ -216,9 +216,7 @@ def end_epoch(run, valid, schedule, args):
             gradient_norm=totals["norm"] / totals["steps"])
     if args.patience and run.since_best() >= args.patience:
         run.stop()
-    epochs = [line["epoch"] for line in run.history]
-    curves = {name: (epochs, [line[f"{name}_ppl"] for line in run.history]) for name in ("train", "valid")}
-    draw_curves(run.folder / "perplexity.png", curves, "epoch", "perplexity", log_y=True)
+    run.draw(run.folder / "perplexity.png", {"train": "train_ppl", "valid": "valid_ppl"}, "perplexity", log_y=True)
 
 
 def keep_average(run, last):

@@ -23,6 +23,7 @@ from tinyrnn.autograd.generator import get_rng_state, set_rng_state
 from tinyrnn.io.atomic import replacing
 from tinyrnn.io.checkpoint import load, save
 from tinyrnn.utils.extras import optional
+from tinyrnn.utils.plots import draw_curves
 
 __all__ = ["Run", "StopRequested"]
 
@@ -162,6 +163,12 @@ class Run:
         """No further epoch, not even when resumed."""
         self.stopped = True
         self.save()
+
+    def draw(self, path, figures, ylabel, **options):
+        """Saves a picture of logged figures over the epochs: ``figures`` is {label: name}; see ``draw_curves``."""
+        epochs = [line["epoch"] for line in self.history]
+        curves = {label: (epochs, [line[figure] for line in self.history]) for label, figure in figures.items()}
+        draw_curves(path, curves, "epoch", ylabel, **options)
 
     def since_best(self):
         """How many epochs ago the best one was, the first of equals; an epoch with NaN is never best."""

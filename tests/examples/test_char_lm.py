@@ -1,9 +1,7 @@
 """The character language model learns, goes on bit for bit, and writes; on a text and a model of a few seconds."""
 import gzip
-import importlib.util
 import os
 import random
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +17,8 @@ SMALL = ["--size", "16", "--steps", "10", "--batch", "4", "--epochs", "2", "--th
 
 
 @pytest.fixture(scope="module")
-def char_lm():
-    spec = importlib.util.spec_from_file_location("char_lm", ROOT / "examples" / "char_lm.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def char_lm(load_example):
+    return load_example("char_lm")
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +64,10 @@ def whole(char_lm, text, tmp_path_factory):
     return results(folder)
 
 
-@pytest.mark.parametrize("interrupt", [3, 37])              # inside the first epoch, where a state is carried
-def test_going_on_is_bit_for_bit(char_lm, text, whole, tmp_path, monkeypatch, interrupt):
-    update, calls = char_lm.update, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == interrupt:
-            os.kill(os.getpid(), signal.SIGINT)
-        return update(*arguments)
-    monkeypatch.setattr(char_lm, "update", interrupted)
-    with pytest.raises(SystemExit, match=f"Stopped after {interrupt} updates"):
+@pytest.mark.parametrize("number", [3, 37])                 # inside the first epoch, where a state is carried
+def test_going_on_is_bit_for_bit(char_lm, text, whole, tmp_path, interrupt, number):
+    interrupt(char_lm, "update", number)
+    with pytest.raises(SystemExit, match=f"Stopped after {number} updates"):
         train(char_lm, text, tmp_path, "--unit", "lstm", "--watch")
     train(char_lm, text, tmp_path, "--unit", "lstm", "--watch", "--resume")
     cut, bits = results(tmp_path)

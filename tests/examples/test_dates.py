@@ -1,6 +1,5 @@
 """The date reader learns, stops at Ctrl-C, goes on bit for bit, and answers; on a model small enough for a test."""
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -18,10 +17,8 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "dates.py"
 
 
 @pytest.fixture
-def dates(monkeypatch):
-    spec = importlib.util.spec_from_file_location("dates", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def dates(load_example, monkeypatch):
+    module = load_example("dates")
     for name, value in {"SIZE": 8, "BATCH": 4, "POOL": 2, "TESTED": 8}.items():
         monkeypatch.setattr(module, name, value)
     return module

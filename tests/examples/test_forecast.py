@@ -1,9 +1,7 @@
 """The forecaster learns, goes on bit for bit, streams the same bits, and finds an anomaly; on a series of 500 rows."""
 import gzip
-import importlib.util
 import os
 import re
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,8 @@ SPIKE = 480
 
 
 @pytest.fixture(scope="module")
-def forecast():
-    spec = importlib.util.spec_from_file_location("forecast", ROOT / "examples" / "forecast.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def forecast(load_example):
+    return load_example("forecast")
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +67,10 @@ def whole(forecast, series, tmp_path_factory):
     return train(forecast, series, tmp_path_factory.mktemp("whole"))
 
 
-@pytest.mark.parametrize("interrupt", [2, 45])
-def test_going_on_is_bit_for_bit(forecast, series, whole, tmp_path, monkeypatch, interrupt):
-    clip, calls = forecast.clip_grad_norm_, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == interrupt:
-            os.kill(os.getpid(), signal.SIGINT)
-        return clip(*arguments)
-    monkeypatch.setattr(forecast, "clip_grad_norm_", interrupted)
-    with pytest.raises(SystemExit, match=f"Stopped after {interrupt} updates"):
+@pytest.mark.parametrize("number", [2, 45])
+def test_going_on_is_bit_for_bit(forecast, series, whole, tmp_path, interrupt, number):
+    interrupt(forecast, "clip_grad_norm_", number)
+    with pytest.raises(SystemExit, match=f"Stopped after {number} updates"):
         train(forecast, series, tmp_path)
     cut, errors = train(forecast, series, tmp_path, "--resume")
     assert errors == whole[1]

@@ -1,9 +1,7 @@
 """The music models learn, stop and go on bit for bit, and play; on made-up pieces small enough for a test."""
 
-import importlib.util
 import json
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,8 @@ TINY = ("--hidden", "3", "--draws", "2", "--trial", "1", "--epochs", "3", "--bat
 
 
 @pytest.fixture
-def music():
-    spec = importlib.util.spec_from_file_location("music", ROOT / "examples" / "music.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def music(load_example):
+    return load_example("music")
 
 
 def scales(seed, n):
@@ -164,34 +159,26 @@ def test_options_reach_the_training(music, folder, capsys):
     assert "rnn.weight_ih_l1" in result(out)[1]
 
 
-def interrupted(music, monkeypatch, arguments, at):
+def stopped_and_resumed(music, interrupt, arguments, at):
     """Ctrl-C during update number `at`, then the same command with --resume."""
-    update, done = music.update, []
-
-    def counted(*given):
-        done.append(None)
-        if len(done) == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return update(*given)
-    monkeypatch.setattr(music, "update", counted)
+    interrupt(music, "update", at)
     with pytest.raises(SystemExit, match="--resume"):
         music.main(arguments)
-    monkeypatch.setattr(music, "update", update)
     music.main([*arguments, "--resume"])
 
 
 @pytest.mark.parametrize("at", [1, 5, 10])                 # in the first trial, in the second, in what goes on
-def test_going_on_is_bit_for_bit(music, folder, monkeypatch, at):
+def test_going_on_is_bit_for_bit(music, folder, interrupt, at):
     arguments = ["--data", str(folder / "jsb.npz"), *TINY, "--out"]
     music.main([*arguments, str(folder / "whole")])
-    interrupted(music, monkeypatch, [*arguments, str(folder / "cut")], at)
+    stopped_and_resumed(music, interrupt, [*arguments, str(folder / "cut")], at)
     assert result(folder / "cut") == result(folder / "whole")
 
 
-def test_the_table_goes_on_where_it_stopped(music, folder, monkeypatch, capsys):
+def test_the_table_goes_on_where_it_stopped(music, folder, interrupt, capsys):
     arguments = ["--table", str(folder), "--sets", "jsb", *TINY, "--lr", "0.01", "--watch", "--out"]
     music.main([*arguments, str(folder / "whole")])
-    interrupted(music, monkeypatch, [*arguments, str(folder / "cut")], 14)
+    stopped_and_resumed(music, interrupt, [*arguments, str(folder / "cut")], 14)
     assert "lstm" in capsys.readouterr().out
     for picture in ("jsb.png", "jsb-gradients.png"):
         assert (folder / "cut" / picture).read_bytes().startswith(b"\x89PNG")

@@ -1,11 +1,9 @@
 """The translator learns, stops at Ctrl-C, goes on bit for bit, translates and scores; small enough for a test."""
 
 import gzip
-import importlib.util
 import io
 import json
 import os
-import signal
 import zipfile
 from pathlib import Path
 
@@ -25,11 +23,8 @@ NUMBERS = "zero one two three four five six seven eight nine".split()
 
 
 @pytest.fixture
-def translate():
-    spec = importlib.util.spec_from_file_location("translate", ROOT / "examples" / "translate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def translate(load_example):
+    return load_example("translate")
 
 
 def sentences(n, seed=0):
@@ -95,18 +90,11 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_going_on_is_bit_for_bit(translate, files, tmp_path, monkeypatch, options):
+def test_going_on_is_bit_for_bit(translate, files, tmp_path, interrupt, options):
     """Ctrl-C in the second epoch; what goes on from there ends where the other training ends."""
     command = ["train", *files, *TINY, *options]
     translate.main([*command, "--out", f"{tmp_path}/whole"])
-    update, done = translate.update, []
-
-    def counted(*args):
-        done.append(update(*args))
-        if len(done) == 34:
-            os.kill(os.getpid(), signal.SIGINT)
-        return done[-1]
-    monkeypatch.setattr(translate, "update", counted)
+    interrupt(translate, "update", 34)
     with pytest.raises(SystemExit, match="Stopped after 34 updates"):
         translate.main([*command, "--out", f"{tmp_path}/cut"])
     translate.main([*command, "--out", f"{tmp_path}/cut", "--resume"])

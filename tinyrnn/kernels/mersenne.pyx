@@ -7,7 +7,7 @@ before writing. Nothing here locks: one thread at a time per generator.
 PyTorch's kernels are compiled with contraction, so `x * scale + shift` is one fused multiply-add there. It is spelled
 out here as `fma`, because the last bit depends on it.
 """
-from libc.math cimport cos, fma, fmaf, log, log1p, sin, sqrt, sqrtf
+from libc.math cimport ceil, cos, fma, fmaf, log, log1p, sin, sqrt, sqrtf
 from libc.string cimport memcpy
 
 cdef enum:
@@ -206,10 +206,20 @@ cdef void exponential(Mersenne *g, double rate, real *out, Py_ssize_t n) noexcep
 
 
 cdef void bernoulli(Mersenne *g, double p, real *out, Py_ssize_t n) noexcept nogil:
-    """out[i] = 1 with probability p, else 0; u < p is decided in float64 for both types."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = unit64(g) < p
+    """out[i] = 1 with probability p, else 0; u < p is decided in float64 for both types: by its 53 bits, as integers."""
+    cdef int64_t bound = <int64_t> ceil(p / ULP53), bits = (<int64_t> 1 << 53) - 1
+    cdef Py_ssize_t i = 0, j, whole
+    cdef const uint32_t *word
+    while i < n:
+        word = g.word + g.position
+        whole = min((WORDS - g.position) // 2, n - i)       # pairs of words left in the block
+        for j in range(whole):
+            out[i + j] = ((<int64_t> word[2 * j] << 32 | word[2 * j + 1]) & bits) < bound
+        g.position += 2 * <int> whole
+        i += whole
+        if i < n:
+            out[i] = (<int64_t> draw64(g) & bits) < bound
+            i += 1
 
 
 # ---- integers ----

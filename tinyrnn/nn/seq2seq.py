@@ -115,7 +115,7 @@ class Decoder(Module):
         return tuple(self.bridge(part).tanh().expand(layers, -1, -1).contiguous() for part in state)
 
     def advance(self, embedded, state, memory):
-        """One step: embedded (B, E) -> what is known of the next token (B, H + E + C), new state, weights (B, S)."""
+        """One step: embedded (B, E) -> output (B, H), context (B, C), new state, attention weights (B, S) or None."""
         if self.attention is None:
             context, weights = memory.summary, None
         else:
@@ -126,16 +126,18 @@ class Decoder(Module):
             output = output.squeeze(0)
         else:
             output, state = self.rnn.step(x, state)
-        return cat([output, embedded, context], -1), as_tuple(state), weights
+        return output, context, as_tuple(state), weights
 
-    def score(self, known):
-        """(..., H + E + C) -> logits (..., V)"""
+    def score(self, output, embedded, context):
+        """(..., H), (..., E), (..., C) -> logits (..., V)"""
+        known = cat([output, embedded, context], -1)
         return self.output(self.dropout(self.readout(known).tanh()))
 
     def step(self, token, state, memory):
         """token (B,) -> logits (B, V), new state, attention weights (B, S) or None"""
-        known, state, weights = self.advance(self.dropout(self.embedding(token)), state, memory)
-        return self.score(known), state, weights
+        embedded = self.dropout(self.embedding(token))
+        output, context, state, weights = self.advance(embedded, state, memory)
+        return self.score(output, embedded, context), state, weights
 
     def forward(self, target, state, memory, teacher_forcing_ratio=1.0):
         """Scores every next token: target (B, T) -> logits (B, T, V), where logits[:, t] answer target[:, :t + 1].
@@ -156,11 +158,12 @@ class Decoder(Module):
 
     def forward_forced(self, target, state, memory):
         """All the scores in one product, after the loop."""
-        known = []
-        for embedded in self.dropout(self.embedding(target)).unbind(1):
-            row, state, _ = self.advance(embedded, state, memory)
-            known.append(row)
-        return self.score(stack(known, 1))
+        embedded, outputs, contexts = self.dropout(self.embedding(target)), [], []
+        for row in embedded.unbind(1):
+            output, context, state, _ = self.advance(row, state, memory)
+            outputs.append(output)
+            contexts.append(context)
+        return self.score(stack(outputs, 1), embedded, stack(contexts, 1))
 
 
 class Seq2Seq(Search, Module):

@@ -172,14 +172,14 @@ def nll(model, rolls, size=16):
 
 
 def update(model, optimizer, rolls, noise):
-    """One update; returns the loss in nats and the steps it is a sum over."""
+    """One update, unless the gradient overflows; returns the loss in nats and the steps it is a sum over."""
     steps = sum(map(len, rolls))
     optimizer.zero_grad()
     with weight_noise(model.parameters(), noise):
         loss = model.loss(rolls) / steps
         loss.backward()
-    clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    if clip_grad_norm_(model.parameters(), 1.0).isfinite():
+        optimizer.step()
     return loss.item() * steps, steps
 
 

@@ -136,6 +136,17 @@ def result(out):
     return figures, {k: v.numpy().tolist() for k, v in tinyrnn.load(out / "model.npz")["model"].items()}
 
 
+def test_a_gradient_that_is_not_finite_moves_nothing(music, rolls):
+    model = music.Music("gru", 3)
+    optimizer = tinyrnn.optim.RMSprop(model.parameters(), 0.1)
+    with tinyrnn.no_grad():
+        model.out.bias[0] = float("nan")
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    assert not np.isfinite(music.update(model, optimizer, rolls["train"], 0.0)[0])
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name], err_msg=name)
+
+
 @pytest.mark.parametrize("unit", ["tanh", "gru", "lstm"])
 def test_a_cell(music, folder, capsys, unit):
     out = folder / "run"

@@ -181,6 +181,12 @@ def test_coverage_does_not_see_padding():
     np.testing.assert_allclose([h.score for h in alone], [h.score for h in together], rtol=1e-12)
 
 
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_tables_start_small(part):
+    table = getattr(Seq2Seq.build(400, 400, 50, 3), part).embedding.weight.detach().numpy()
+    assert abs(table[1:].std() - 0.1) < 0.002 and not table[0].any()
+
+
 def test_tied_embeddings():
     """The gradient of the one table is the sum of those of two tables that hold the same numbers."""
     source, target = (tinyrnn.tensor(x) for x in tokens())

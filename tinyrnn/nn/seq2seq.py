@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.generator import default_generator
-from tinyrnn.autograd.grad_mode import is_grad_enabled
+from tinyrnn.autograd.grad_mode import is_grad_enabled, no_grad
 from tinyrnn.autograd.ops_join import cat, stack
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn.attention import AdditiveAttention
@@ -48,6 +48,15 @@ def layer(cell, *args, **kwargs):
     return CELLS[cell](*args, **kwargs)
 
 
+def token_table(num_embeddings, embedding_dim, padding_idx):
+    """An Embedding that starts from N(0, 0.1^2): a step of Adam is as long for every number, and a rare token takes few;
+    in a table from N(0, 1) it would stay what it was drawn as."""
+    table = Embedding(num_embeddings, embedding_dim, padding_idx=padding_idx)
+    with no_grad():
+        table.weight.mul_(0.1)
+    return table
+
+
 class Encoder(Module):
     """Reads the source: embedding with ``dropout``, then a recurrent layer, bidirectional by default.
 
@@ -58,7 +67,7 @@ class Encoder(Module):
     def __init__(self, num_embeddings, embedding_dim, hidden_size, num_layers=1, cell="gru", bidirectional=True,
                  dropout=0.0, padding_idx=0):
         super().__init__()
-        self.embedding = Embedding(num_embeddings, embedding_dim, padding_idx=padding_idx)
+        self.embedding = token_table(num_embeddings, embedding_dim, padding_idx)
         self.dropout = Dropout(dropout)
         self.rnn = layer(cell, embedding_dim, hidden_size, num_layers, batch_first=True, bidirectional=bidirectional,
                          dropout=dropout if num_layers > 1 else 0.0)
@@ -89,7 +98,7 @@ class Decoder(Module):
     def __init__(self, num_embeddings, embedding_dim, hidden_size, context_size, num_layers=1, cell="gru",
                  attention=None, dropout=0.0, padding_idx=0, tie=False):
         super().__init__()
-        self.embedding = Embedding(num_embeddings, embedding_dim, padding_idx=padding_idx)
+        self.embedding = token_table(num_embeddings, embedding_dim, padding_idx)
         self.dropout = Dropout(dropout)
         self.attention = attention
         self.rnn = layer(cell, embedding_dim + context_size, hidden_size, num_layers,

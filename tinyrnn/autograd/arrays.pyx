@@ -101,6 +101,11 @@ cdef ndarray contiguous(ndarray x):
     return x if PyArray_IS_C_CONTIGUOUS(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
+cdef void* address(ndarray x) noexcept:
+    """Where the memory of x begins; None has none."""
+    return NULL if x is None else PyArray_BYTES(x)
+
+
 cdef int threads_of(Py_ssize_t n) noexcept nogil:
     """How many threads a loop over n elements gets, at a quarter of a nanosecond each: two from 262,144 on."""
     return threads_for(n // 4)

@@ -5,7 +5,7 @@ from numpy cimport (
     PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real
+from tinyrnn.autograd.arrays cimport address, contiguous, is_real
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.attention cimport (
     attention, attention_backward_f32, attention_backward_f64, attention_forward_f32, attention_forward_f64,
@@ -56,7 +56,7 @@ cdef attention described(ndarray query, ndarray keys, ndarray values, ndarray v,
     x.query, x.keys, x.values, x.v = PyArray_DATA(query), PyArray_DATA(keys), PyArray_DATA(values), PyArray_DATA(v)
     x.key_row, x.key_step = PyArray_STRIDES(keys)[0] // item, PyArray_STRIDES(keys)[1] // item
     x.value_row, x.value_step = PyArray_STRIDES(values)[0] // item, PyArray_STRIDES(values)[1] // item
-    x.mask = NULL if mask is None else <char*> PyArray_DATA(mask)
+    x.mask = <char*> address(mask)
     return x
 
 

@@ -4,7 +4,7 @@ from numpy cimport (
     NPY_FLOAT, PyArray_DATA, PyArray_EMPTY, PyArray_SIZE, PyArray_TYPE, import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, empty, is_real
+from tinyrnn.autograd.arrays cimport address, contiguous, empty, is_real
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.normalize cimport (
@@ -68,10 +68,6 @@ cdef void backward_rows(Sizes* s, void* x, void* w, void* means, void* scales, v
             layer_norm_backward_f32(x, w, means, scales, dy, dx, dw, db, s.n, first, last)
         else:
             layer_norm_backward_f64(x, w, means, scales, dy, dx, dw, db, s.n, first, last)
-
-
-cdef void* address(ndarray x) noexcept:
-    return NULL if x is None else PyArray_DATA(x)
 
 
 def layer_norm(Tensor input not None, normalized_shape, Tensor weight=None, Tensor bias=None, eps=1e-5):

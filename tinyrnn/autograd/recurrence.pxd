@@ -38,4 +38,3 @@ cdef class Layer:
     cdef ndarray bias_gradient(self, bint ih)
 
 
-cdef void* address(ndarray x) noexcept

@@ -11,7 +11,7 @@ from numpy cimport (
     npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous
+from tinyrnn.autograd.arrays cimport address, contiguous
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.product cimport multiply as matrix_product
 from tinyrnn.autograd.tensor cimport Tensor, wrap
@@ -263,7 +263,3 @@ cdef object deferred(ndarray dy, ndarray x):
     if worth_deferring(ours, theirs):
         return Product(ours, theirs)
     return matrix_product(dy.T, x)
-
-
-cdef void* address(ndarray x) noexcept:
-    return NULL if x is None else PyArray_DATA(x)

@@ -184,7 +184,7 @@ def test_coverage_does_not_see_padding():
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 def test_tables_start_small(part):
     table = getattr(Seq2Seq.build(400, 400, 50, 3), part).embedding.weight.detach().numpy()
-    assert abs(table[1:].std() - 0.1) < 0.002 and not table[0].any()
+    assert abs(table[1:].std() - 0.3) < 0.006 and not table[0].any()
 
 
 def test_tied_embeddings():

@@ -106,9 +106,8 @@ cdef tuple gradients(Layer layer, tuple parents, dict dys):
     dx = layer.backward(dys.get(0), dys.get(1), dys.get(2), wanted[0], dh0, dc0)
     found = [None if dx is None else layer.spread(dx), dh0] + ([dc0] if parts == 2 else [])
     found += [layer.weight_ih_gradient() if wanted[1 + parts] else None,
-              layer.weight_hh_gradient() if wanted[2 + parts] else None,
-              layer.bias_gradient(True) if wanted[3 + parts] else None,
-              layer.bias_gradient(False) if wanted[4 + parts] else None]
+              layer.weight_hh_gradient() if wanted[2 + parts] else None]
+    found += layer.bias_gradients() if wanted[3 + parts] or wanted[4 + parts] else (None, None)
     if layer.s.cell == LSTM:
         found.append(layer.weight_hr_gradient() if wanted[7] else None)
     layer.gates = layer.extra = layer.hidden = layer.dprojected = None

@@ -35,6 +35,7 @@ cdef class Layer:
     cdef object weight_ih_gradient(self)
     cdef object weight_hh_gradient(self)
     cdef ndarray weight_hr_gradient(self)
-    cdef ndarray bias_gradient(self, bint ih)
+    cdef tuple bias_gradients(self)
+    cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1
 
 

@@ -128,7 +128,7 @@ cdef class Layer:
     cdef int run(self, bint forward) except -1:
         """The walk. Every thread takes rows of about the same number of steps together."""
         cdef sequence* s = &self.s
-        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 1024), max(s.B, 1))
+        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 64), max(s.B, 1))
         cdef ndarray bounds
         cdef int64_t* bound
         cdef Py_ssize_t i
@@ -247,14 +247,25 @@ cdef class Layer:
         self.multiply(self.s.P, self.s.H, self.N, self.dprojected, 0, 1, self.s.P, self.hidden, 0, dw, 0, 0)
         return dw
 
-    cdef ndarray bias_gradient(self, bint ih):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if ih and self.s.cell == GRU else G
-        cdef ndarray db = self.array(1, G)
-        self.walk.column_sums(self.N, whole, PyArray_DATA(self.gates), G, PyArray_DATA(db))
-        if whole < G:
-            self.walk.column_sums(self.N, H, PyArray_DATA(self.extra), H,
-                                  PyArray_BYTES(db) + whole * self.product.size)
-        return db.reshape((G,))
+    cdef tuple bias_gradients(self):
+        """Of bias_ih and bias_hh. They differ where the two have gates of their own: a GRU's candidate."""
+        cdef ndarray ih, hh = self.array(1, self.s.G).reshape((self.s.G,))
+        self.sum_columns(self.gates, hh, 0)
+        ih = hh.copy()
+        if self.s.cell == GRU:
+            self.sum_columns(self.extra, ih, 2 * self.s.H)
+        return ih, hh
+
+    cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1:
+        """sums[first:] = the sum of every column of x. The threads take columns."""
+        cdef Py_ssize_t columns = PyArray_DIMS(x)[1], size = self.product.size, start, end, i
+        cdef int threads = threads_for(self.N * columns // 4)
+        cdef const char* at_x = PyArray_BYTES(x)
+        cdef char* at_sums = PyArray_BYTES(sums) + first * size
+        for i in prange(threads, num_threads=threads, schedule="static", nogil=True):
+            start, end = share(columns, 16, i, threads), share(columns, 16, i + 1, threads)
+            self.walk.column_sums(self.N, end - start, at_x + start * size, columns, at_sums + start * size)
+        return 0
 
 
 cdef object deferred(ndarray dy, ndarray x):

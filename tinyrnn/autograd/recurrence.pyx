@@ -128,7 +128,7 @@ cdef class Layer:
     cdef int run(self, bint forward) except -1:
         """The walk. Every thread takes rows of about the same number of steps together."""
         cdef sequence* s = &self.s
-        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 64), max(s.B, 1))
+        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 128), max(s.B, 1))
         cdef ndarray bounds
         cdef int64_t* bound
         cdef Py_ssize_t i

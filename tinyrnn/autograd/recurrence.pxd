@@ -34,6 +34,7 @@ cdef class Layer:
     cdef ndarray spread(self, ndarray dx)
     cdef object weight_ih_gradient(self)
     cdef object weight_hh_gradient(self)
+    cdef list states_before(self)
     cdef ndarray weight_hr_gradient(self)
     cdef tuple bias_gradients(self)
     cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1

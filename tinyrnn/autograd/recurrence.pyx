@@ -230,17 +230,29 @@ cdef class Layer:
         return dw
 
     cdef object weight_hh_gradient(self):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P, first = 0
         cdef bint before = self.s.cell == GRU_RESET_BEFORE
         cdef ndarray dw, states
         if self.single_step():
             return deferred(self.gates, self.h0)
-        dw, states = self.array(G, P), self.array(self.N, P)
-        self.walk.before(&self.s, PyArray_DATA(states))
-        self.multiply(2 * H if before else G, P, self.N, self.gates, 0, 1, G, states, 0, dw, 0, 0)
+        dw = self.array(G, P)
+        for states, start, rows in self.states_before():
+            self.multiply(2 * H if before else G, P, rows, self.gates, first * G, 1, G, states, start, dw, 0,
+                          ADD if first else 0)
+            first += rows
         if before:                      # the candidate saw r h
             self.multiply(H, P, self.N, self.gates, 2 * H, 1, G, self.extra, 0, dw, 2 * H, 0)
         return dw
+
+    cdef list states_before(self):
+        """The states with which all N rows began: (array, first row, rows), one after the other."""
+        cdef Py_ssize_t B = self.s.B, later = self.N - B
+        cdef ndarray states
+        if self.order is not None:      # the output is in the caller's order
+            states = self.array(self.N, self.s.P)
+            self.walk.before(&self.s, PyArray_DATA(states))
+            return [(states, 0, self.N)]
+        return [(self.out, B, later), (self.h0, 0, B)] if self.s.reverse else [(self.h0, 0, B), (self.out, 0, later)]
 
     cdef ndarray weight_hr_gradient(self):
         cdef ndarray dw = self.array(self.s.P, self.s.H)

@@ -49,8 +49,8 @@ def layer(cell, *args, **kwargs):
 
 
 def token_table(num_embeddings, embedding_dim, padding_idx):
-    """An Embedding that starts from N(0, 0.3^2): a step of Adam is as long for every number, and a rare token takes few;
-    in a table from N(0, 1) it would stay what it was drawn as."""
+    """An Embedding that starts from N(0, 0.3^2): Adam's steps are as long for every number, and a rare token takes few;
+    from N(0, 1) it would stay what it was drawn as."""
     table = Embedding(num_embeddings, embedding_dim, padding_idx=padding_idx)
     with no_grad():
         table.weight.mul_(0.3)

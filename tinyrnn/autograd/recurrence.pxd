@@ -38,5 +38,3 @@ cdef class Layer:
     cdef ndarray weight_hr_gradient(self)
     cdef tuple bias_gradients(self)
     cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1
-
-

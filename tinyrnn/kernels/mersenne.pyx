@@ -206,7 +206,7 @@ cdef void exponential(Mersenne *g, double rate, real *out, Py_ssize_t n) noexcep
 
 
 cdef void bernoulli(Mersenne *g, double p, real *out, Py_ssize_t n) noexcept nogil:
-    """out[i] = 1 with probability p, else 0; u < p is decided in float64 for both types: by its 53 bits, as integers."""
+    """out[i] = 1 with probability p, else 0: u < p in float64 for both types, decided by the 53 bits of u."""
     cdef int64_t bound = <int64_t> ceil(p / ULP53), bits = (<int64_t> 1 << 53) - 1
     cdef Py_ssize_t i = 0, j, whole
     cdef const uint32_t *word

@@ -1,7 +1,6 @@
 """The data of examples/dates.py: written as CLDR has it, and never a text that could mean two dates."""
 
 import datetime
-import importlib.util
 import random
 import subprocess
 import sys
@@ -20,13 +19,8 @@ ASCII = {ord(digit): str(unicodedata.digit(digit)) for digit in "٠١٢٣٤٥٦�
 
 
 @pytest.fixture(scope="module")
-def data():
-    spec = importlib.util.spec_from_file_location("dates_example", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def data(load_example):
+    return load_example("dates")
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from numpy cimport (
     npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport address, contiguous
+from tinyrnn.autograd.arrays cimport address, contiguous, threads_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.product cimport multiply as matrix_product
 from tinyrnn.autograd.tensor cimport Tensor, wrap
-from tinyrnn.kernels.gemm cimport aligned, gemm, share
+from tinyrnn.kernels.gemm cimport aligned, gemm, share, threads_to_multiply
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.recurrent cimport (
     GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row,
@@ -128,7 +128,7 @@ cdef class Layer:
     cdef int run(self, bint forward) except -1:
         """The walk. Every thread takes rows of about the same number of steps together."""
         cdef sequence* s = &self.s
-        cdef int threads = <int> min(threads_for(self.N * s.G * (s.P + s.inputs) // 128), max(s.B, 1))
+        cdef int threads = <int> min(threads_to_multiply(self.N * s.G * (s.P + s.inputs)), max(s.B, 1))
         cdef ndarray bounds
         cdef int64_t* bound
         cdef Py_ssize_t i
@@ -271,7 +271,7 @@ cdef class Layer:
     cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1:
         """sums[first:] = the sum of every column of x. The threads take columns."""
         cdef Py_ssize_t columns = PyArray_DIMS(x)[1], size = self.product.size, start, end, i
-        cdef int threads = threads_for(self.N * columns // 4)
+        cdef int threads = threads_of(self.N * columns)
         cdef const char* at_x = PyArray_BYTES(x)
         cdef char* at_sums = PyArray_BYTES(sums) + first * size
         for i in prange(threads, num_threads=threads, schedule="static", nogil=True):

@@ -30,6 +30,11 @@ cdef int gemm(
     return high(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
 
 
+cdef int threads_to_multiply(Py_ssize_t count) noexcept nogil:
+    """How many threads so many multiply-adds get: two from 8 million on, a tenth of a millisecond each."""
+    return threads_for(count // 128)
+
+
 cdef Py_ssize_t cost(
         const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, bint copy, bint transpose,
         bint turned) noexcept nogil:
@@ -44,7 +49,7 @@ cdef int low(
         const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
         bint add) noexcept nogil:
     """A product of few rows, where packing all of B first would take too long. The threads take columns."""
-    cdef int threads = threads_for(M * N * K // 128)
+    cdef int threads = threads_to_multiply(M * N * K)
     cdef Py_ssize_t i, first, last
     if threads == 1:
         of.multiply_once(M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
@@ -63,7 +68,7 @@ cdef int high(
         bint add) noexcept nogil:
     """A product of many rows: all of B is packed first. The threads take rows."""
     cdef Py_ssize_t panels = (N + of.panel - 1) // of.panel, i, first, last
-    cdef int threads = threads_for(M * N * K // 128)
+    cdef int threads = threads_to_multiply(M * N * K)
     cdef void* memory = malloc(of.size * of.space(N, K) + 64)
     cdef void* packed = aligned(memory)
     if memory is NULL:

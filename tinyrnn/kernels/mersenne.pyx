@@ -218,7 +218,7 @@ cdef void bernoulli(Mersenne *g, double p, real *out, Py_ssize_t n) noexcept nog
         g.position += 2 * <int> whole
         i += whole
         if i < n:
-            out[i] = (<int64_t> draw64(g) & bits) < bound
+            out[i] = unit64(g) < p
             i += 1
 
 

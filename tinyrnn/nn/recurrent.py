@@ -198,7 +198,8 @@ class RNNBase(Module):
             raise TypeError(f"{self.name}: step expects a tensor of shape (batch, {self.input_size}), not "
                             f"{tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__}")
         if self.fused and is_fused_enabled():
-            self.stepper = self.stepper or self.new_stepper()
+            if self.stepper is None:
+                self.stepper = self.new_stepper()
             return self.stepper.step(self, x, state)
         time = 1 if self.batch_first else 0
         with no_grad():

@@ -48,7 +48,7 @@ PAPER = {  # Table 2: (train, test)
     "pianomidi": {"tanh": (5.64, 9.03), "gru": (4.93, 8.82), "lstm": (6.49, 9.03)},
 }
 MAT = {"jsb": "JSB_Chorales", "nottingham": "Nottingham", "musedata": "MuseData", "pianomidi": "Piano_midi"}
-CONFIG = ("data", "unit", "hidden", "layers", "dropout", "noise", "optimizer", "batch", "patience", "seed")
+CONFIG = ("data", "unit", "hidden", "layers", "dropout", "noise", "optimizer", "decay", "batch", "patience", "seed")
 
 # --- The data ---------------------------------------------------------------------------------------------------------
 
@@ -88,9 +88,6 @@ def batches(rolls, size, seed, epoch):
     generator = tinyrnn.Generator().manual_seed(1_000_003 * seed + epoch)
     sampler = BucketBatchSampler([len(roll) for roll in rolls], size, generator=generator, pool=8)
     return [[rolls[i] for i in batch] for batch in sampler]
-
-
-# --- What any model must beat -----------------------------------------------------------------------------------------
 
 
 def baselines(data):
@@ -190,14 +187,16 @@ def train(args, data, lr, epochs, resume):
     model = new_model(vars(args))
     model.start_from(data["train"])
     optimizer = OPTIMIZERS[args.optimizer](model.parameters(), lr)
+    schedule = optim.lr_scheduler.ExponentialLR(optimizer, args.decay)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     config = {name: getattr(args, name) for name in CONFIG} | {"lr": lr}
-    resume = resume and (folder / "last.npz").exists()
-    run = Run(folder, {"model": model, "optimizer": optimizer}, config, resume, best="valid")
+    run = Run(folder, parts, config, resume and (folder / "last.npz").exists(), best="valid")
     for epoch in run.epochs(epochs):
         for rolls in run.steps(batches(data["train"], args.batch, args.seed, epoch)):
             loss, steps = update(model, optimizer, rolls, args.noise)
             run.add(nats=loss, steps=steps)
             run.show(nll=f"{loss / steps:.2f}")
+        schedule.step()
         run.log(train=run.totals["nats"] / run.totals["steps"], valid=nll(model, data["valid"]))
         if run.since_best() >= args.patience:
             run.stop()
@@ -225,12 +224,12 @@ def train_cell(args, data):
     model.load_state_dict(tinyrnn.load(run.folder / "best.npz"))
     tinyrnn.save({"options": run.config, "model": model.state_dict()}, args.out / "model.npz")
     result = {split: nll(model, data[split]) for split in SPLITS}
-    result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history)}
+    result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history),
+               "mean of test pieces": float(np.mean([nll(model, [roll]) for roll in data["test"]]))}
     (args.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     title = f"{args.data.stem}, {args.unit}"
     run.draw(args.out / "nll.png", {"train": "train", "valid": "valid"}, "NLL in nats a step", title=title)
-    reach = gradient_reach(model, data["valid"]) if args.watch else None
-    return result, run.history, reach
+    return result, run.history, gradient_reach(model, data["valid"]) if args.watch else None
 
 
 def gradient_reach(model, rolls):
@@ -250,8 +249,8 @@ def one_cell(args):
     result, _, reach = train_cell(args, data := read_music(args.data))
     if args.watch:
         inspect.draw_state_gradients(args.out / "gradients.png", {args.unit: reach})
-    print(f"{describe_baselines(data)}\nlearning rate {result['lr']:.3e}, {result['updates']} updates; "
-          f"train NLL: {result['train']:.2f}, validation NLL: {result['valid']:.2f}")
+    print(f"{describe_baselines(data)}\nlearning rate {result['lr']:.3e}; train NLL: {result['train']:.2f}, "
+          f"validation NLL: {result['valid']:.2f}, mean of the test pieces' means: {result['mean of test pieces']:.2f}")
     print(f"test NLL: {result['test']:.2f}")
 
 
@@ -377,6 +376,7 @@ def arguments(given=None):
                               ("patience", 50, "epochs without a better validation NLL after which to stop"),
                               ("threads", 2, "processor threads"), ("prime", 16, "steps given to --play")):
         parser.add_argument(f"--{name}", type=int if name == "seed" else positive, default=value, help=text)
+    parser.add_argument("--decay", type=nonnegative, default=1.0, help="factor of the learning rate in every epoch")
     parser.add_argument("--noise", type=nonnegative, default=0.075, help="standard deviation of noise on the weights")
     parser.add_argument("--dropout", type=fraction, default=0.0, help="share of the output left out in training")
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")

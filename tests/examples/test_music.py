@@ -170,6 +170,21 @@ def test_options_reach_the_training(music, folder, capsys):
     assert "rnn.weight_ih_l1" in result(out)[1]
 
 
+def test_the_learning_rate_decays(music, folder):
+    music.main(["--data", str(folder / "jsb.npz"), "--out", str(folder), *TINY, "--lr", "0.05", "--decay", "0.5"])
+    group, = tinyrnn.load(folder / "lr-5.000e-02" / "last.npz")["optimizer"]["param_groups"]
+    assert group["lr"] == 0.05 / 8
+
+
+def test_the_mean_of_pieces(music, folder, rolls):
+    music.main(["--data", str(folder / "jsb.npz"), "--unit", "gru", "--out", str(folder), *TINY, "--lr", "0.05"])
+    figures, weights = result(folder)
+    model = music.Music("gru", 3)
+    model.load_state_dict({name: tinyrnn.tensor(value) for name, value in weights.items()})
+    means = [music.nll(model, [roll]) for roll in rolls["test"]]
+    assert figures["mean of test pieces"] == pytest.approx(sum(means) / 5) != pytest.approx(figures["test"])
+
+
 def stopped_and_resumed(music, interrupt, arguments, at):
     """Ctrl-C during update number `at`, then the same command with --resume."""
     interrupt(music, "update", at)

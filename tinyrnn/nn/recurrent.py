@@ -245,8 +245,10 @@ class RNNBase(Module):
 
     def check_states(self, states, input):
         """Returns the states, which may be None, if they fit the input."""
+        if states is None:
+            return None
         rows = (self.num_layers * self.num_directions, input.shape[1])
-        for k, (part, size) in enumerate(zip(states or (), self.state_sizes(), strict=states is not None)):
+        for k, (part, size) in enumerate(zip(states, self.state_sizes(), strict=True)):
             if part.shape != (*rows, size):
                 label = f"hidden[{k}]" if len(states) > 1 else "hidden"
                 raise RuntimeError(f"{self.name}: Expected {label} size {(*rows, size)}, got {list(part.shape)}")

@@ -208,7 +208,7 @@ def main(arguments=None):
     one.add_argument("--watch", action="store_true", help="record gradient norms, and draw them and the memory")
     two = commands.add_parser("sample", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     two.add_argument("--run", type=Path, default=Path("runs/char_lm"), help="the folder of a training")
-    two.add_argument("--temperature", type=float, default=0.8, help="below 1 bolder, above 1 wilder")
+    two.add_argument("--temperature", type=float, default=0.8, help="below 1 safer, above 1 wilder")
     two.add_argument("--prime", default="\n", help="the text to begin with")
     two.add_argument("-n", type=positive, default=500, help="characters to write")
     two.add_argument("--seed", type=int, default=0, help="of the draws")

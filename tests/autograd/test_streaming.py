@@ -1,11 +1,13 @@
 """layer.step: the same bits as the whole sequence, states that can be kept, weights that may change."""
 import copy
 import pickle
+import sys
+import threading
 
 import numpy as np
 import pytest
 
-from tinyrnn import nn, no_grad, optim, randn, tensor, use_fused
+from tinyrnn import cat, nn, no_grad, optim, randn, tensor, use_fused
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 LAYERS = [(nn.RNN, {}), (nn.RNN, {"nonlinearity": "relu"}), (nn.GRU, {}), (nn.GRU, {"reset_after": False}),
@@ -75,6 +77,10 @@ def test_changed_weights_are_noticed(kind, options):
     layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0.detach() * 2)
     layer.weight_ih_l0 = nn.Parameter(layer.weight_ih_l0.detach() * 2)
     seen.append(check())
+    layer.weight_ih_l0.data.mul_(3)
+    seen.append(check())
+    layer.weight_ih_l0.data.data[1:] = 0.5
+    seen.append(check())
     layer.weight_ih_l0.array[...] += 1                      # behind the layer's back
     layer.flatten_parameters()
     seen.append(check())
@@ -116,6 +122,51 @@ def test_a_weight_that_is_no_parameter():
         layer.weight_hh_l0 = raw.detach() * factor
         with no_grad():
             assert np.array_equal(layer.step(x)[0].numpy(), layer(x.unsqueeze(0))[0][0].numpy())
+
+
+@each
+def test_weights_that_do_not_fit_raise(kind, options):
+    """As in the whole sequence: the kernels would read and write past the end."""
+    x = randn(2, 4)
+    state = kind(4, 7, 2, **options).state_dict()
+    for name, weight in state.items():
+        for wrong in (weight.double(), weight[:-1], weight.new_zeros(1), cat([weight] * 40), weight.unsqueeze(0)):
+            layer = kind(4, 7, 2, **options)
+            setattr(layer, name, nn.Parameter(wrong))
+            with pytest.raises((ShapeError, DtypeError), match="weight|bias"):
+                layer.step(x)
+    layer = kind(4, 7, **options)
+    layer.weight_hh_l0 = None
+    with pytest.raises(TypeError, match="weight_hh"):
+        layer.step(x)
+
+
+@each
+def test_threads_share_a_layer(kind, options):
+    """Batches of other sizes, and weights packed anew, while others step: the same bits as alone."""
+    layer = kind(4, 7, 2, **options)
+    inputs = [randn(rows, 4) for rows in (1, 2, 5, 13, 33, 64)]
+    alone = [layer.step(x)[0].numpy() for x in inputs]
+    failed = []
+
+    def serve(x, expected):
+        for k in range(300):
+            if k % 30 == 0:
+                layer.flatten_parameters()
+            if not np.array_equal(layer.step(x)[0].numpy(), expected):
+                failed.append(len(x))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=serve, args=each) for each in zip(inputs, alone, strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failed
 
 
 @each

@@ -4,8 +4,8 @@ The work is done in ``recurrence.pyx``.
 """
 from numpy cimport NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
-from tinyrnn.autograd.recurrence cimport Layer
+from tinyrnn.autograd.arrays cimport contiguous, is_real
+from tinyrnn.autograd.recurrence cimport Layer, check_weights, expect
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.gemm cimport products_f32, products_f64
 from tinyrnn.kernels.recurrent cimport (
@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from tinyrnn.autograd import reference
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.engine import record_many
 from tinyrnn.autograd.fused import twin_gradients
 
@@ -25,40 +25,19 @@ import_array()
 
 # ---- the node --------------------------------------------------------------------------------------------------------
 
-cdef int expect(str name, str what, Tensor x, Tensor input, tuple shape) except -1:
-    if x is None:
-        raise TypeError(f"{name}: {what} must be a tensor, not None")
-    if PyArray_TYPE(x.array) != PyArray_TYPE(input.array):
-        raise DtypeError(f"{name}: {what} is {x.dtype}, the input {input.dtype}")
-    if shape_of(x.array) != shape:
-        raise ShapeError(f"{name}: {what} of shape {x.shape} where {shape} is needed, for an input {input.shape}")
-    return 0
-
-
 cdef int check(str name, int gates, Tensor input, tuple state, tuple weights, object lengths) except -1:
     """Everything the kernels rely on."""
-    cdef Tensor h = state[0], w_hh = weights[1], w_hr = weights[4] if len(weights) == 5 else None
-    cdef Py_ssize_t T, B, H, P
+    cdef Tensor h = state[0], w_hh = weights[1]
+    cdef Py_ssize_t T, B
     if PyArray_NDIM(input.array) != 3 or not is_real(input.array):
         raise ShapeError(f"{name}: expected a float input (steps, batch, features), not {input.dtype} {input.shape}")
     T, B = PyArray_DIMS(input.array)[0], PyArray_DIMS(input.array)[1]
     if T == 0:
         raise ShapeError(f"{name}: expected at least one step, not an input of shape {input.shape}")
-    if PyArray_NDIM(w_hh.array) != 2 or PyArray_DIMS(w_hh.array)[0] % gates:
-        raise ShapeError(f"{name}: weight_hh must be ({gates} * hidden_size, features), not {w_hh.shape}")
-    H, P = PyArray_DIMS(w_hh.array)[0] // gates, PyArray_DIMS(w_hh.array)[1]
-    if w_hr is None and H != P:
-        raise ShapeError(f"{name}: weight_hh must be ({gates} * hidden_size, hidden_size), not {w_hh.shape}")
-    expect(name, "the state", h, input, (B, P))
+    check_weights(name, gates, input, PyArray_DIMS(input.array)[2], weights)
+    expect(name, "the state", h, input, (B, PyArray_DIMS(w_hh.array)[1]))
     if len(state) == 2:
-        expect(name, "the cell state", state[1], input, (B, H))
-    expect(name, "weight_ih", weights[0], input, (gates * H, PyArray_DIMS(input.array)[2]))
-    expect(name, "weight_hh", w_hh, input, (gates * H, P))
-    for bias in weights[2:4]:
-        if bias is not None:
-            expect(name, "a bias", bias, input, (gates * H,))
-    if w_hr is not None:
-        expect(name, "weight_hr", w_hr, input, (P, H))
+        expect(name, "the cell state", state[1], input, (B, PyArray_DIMS(w_hh.array)[0] // gates))
     if lengths is not None and (not isinstance(lengths, np.ndarray) or lengths.dtype != np.int64
                                 or lengths.shape != (B,) or B and (lengths.min() < 0 or lengths.max() > T)):
         raise ValueError(f"{name}: lengths must be an int64 array of shape ({B},) with values from 0 to {T}")

@@ -38,3 +38,7 @@ cdef class Layer:
     cdef ndarray weight_hr_gradient(self)
     cdef tuple bias_gradients(self)
     cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1
+
+
+cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1
+cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t features, tuple weights) except -1

@@ -7,11 +7,11 @@ cimport cython
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from numpy cimport (
-    PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_SIZE, PyArray_ZEROS, import_array, ndarray,
-    npy_intp,
+    PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, PyArray_ZEROS,
+    import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport address, contiguous, threads_of
+from tinyrnn.autograd.arrays cimport address, contiguous, is_real, shape_of, threads_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.product cimport multiply as matrix_product
 from tinyrnn.autograd.tensor cimport Tensor, wrap
@@ -23,6 +23,8 @@ from tinyrnn.kernels.recurrent cimport (
 
 import numpy as np
 
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
+
 import_array()
 
 cdef enum:
@@ -30,6 +32,47 @@ cdef enum:
     TRANSPOSED = 2
     STRIDE_ROWS = 96                    # rows that a stride of the walk should have
 
+
+# ---- what the kernels rely on ----------------------------------------------------------------------------------------
+
+cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1:
+    """x is there, has the dtype of ``like``, and this shape."""
+    if x is None:
+        raise TypeError(f"{name}: {what} must be a tensor, not None")
+    if PyArray_TYPE(x.array) != PyArray_TYPE(like.array):
+        raise DtypeError(f"{name}: {what} is {x.dtype} where {like.dtype} is needed")
+    if shape_of(x.array) != shape:
+        raise ShapeError(f"{name}: {what} of shape {x.shape} where {shape} is needed")
+    return 0
+
+
+cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t features, tuple weights) except -1:
+    """weight_ih, weight_hh, two biases (or None) and weight_hr (left out, or None) fit together, ``features`` to read
+    (-1: as many as weight_ih has) and the dtype of ``like``. Returns the features of the output."""
+    cdef Tensor w_ih = weights[0], w_hh = weights[1], w_hr = weights[4] if len(weights) == 5 else None
+    cdef Py_ssize_t H, P
+    if w_ih is None or w_hh is None:
+        raise TypeError(f"{name}: weight_ih and weight_hh must be tensors, not None")
+    if PyArray_NDIM(w_hh.array) != 2 or PyArray_DIMS(w_hh.array)[0] % gates:
+        raise ShapeError(f"{name}: weight_hh must be ({gates} * hidden_size, features), not {w_hh.shape}")
+    H, P = PyArray_DIMS(w_hh.array)[0] // gates, PyArray_DIMS(w_hh.array)[1]
+    if w_hr is None and H != P:
+        raise ShapeError(f"{name}: weight_hh must be ({gates} * hidden_size, hidden_size), not {w_hh.shape}")
+    if features < 0 and PyArray_NDIM(w_ih.array) == 2:
+        features = PyArray_DIMS(w_ih.array)[1]
+    expect(name, "weight_ih", w_ih, like, (gates * H, features))
+    expect(name, "weight_hh", w_hh, like, (gates * H, P))
+    for bias in weights[2:4]:
+        if bias is not None:
+            expect(name, "a bias", bias, like, (gates * H,))
+    if w_hr is not None:
+        expect(name, "weight_hr", w_hr, like, (P, H))
+    if not is_real(w_ih.array):
+        raise DtypeError(f"{name}: the weights must be float32 or float64, not {w_ih.dtype}")
+    return P
+
+
+# ---- at work ---------------------------------------------------------------------------------------------------------
 
 @cython.final
 cdef class Layer:

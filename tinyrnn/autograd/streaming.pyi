@@ -8,6 +8,9 @@ CELLS: dict[str, tuple[int, int]]
 class PackedLayer: ...
 
 @final
+class Stack: ...
+
+@final
 class Stepper:
     def __init__(self, cell: str, names: tuple[str | None, ...]) -> None: ...
     def step(

@@ -1,6 +1,9 @@
 """One step of a stack of recurrent layers, for inference: the weights stay packed from step to step.
 
 A step has the same bits as that step of ``fused_recurrent`` over a whole sequence.
+
+Several threads may step through the same layers. Whatever makes an array may let another thread run, so what is shared
+is first made, then put in place at once: packed weights as one object, a work space right before the walk that uses it.
 """
 cimport cython
 from numpy cimport (
@@ -9,7 +12,8 @@ from numpy cimport (
 )
 
 from tinyrnn.autograd.arrays cimport contiguous
-from tinyrnn.autograd.tensor cimport Tensor, version_of, wrap
+from tinyrnn.autograd.recurrence cimport check_weights
+from tinyrnn.autograd.tensor cimport Tensor, wrap, writes_to
 from tinyrnn.kernels.gemm cimport aligned, products, products_f32, products_f64
 from tinyrnn.kernels.recurrent cimport (
     GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks, walks_f32, walks_f64,
@@ -30,13 +34,13 @@ cdef class PackedLayer:
     cdef sequence s
     cdef list memory, work              # what the pointers point into
 
-    cdef int pack(self, const products* product, int cell, Py_ssize_t gates, list weights) except -1:
+    cdef int pack(self, const products* product, int cell, Py_ssize_t gates, tuple weights) except -1:
         cdef sequence* s = &self.s
         cdef ndarray w_ih, w_hh, b_ih, b_hh, w_hr
         w_ih, w_hh, b_ih, b_hh, w_hr = [None if w is None else contiguous((<Tensor> w).array) for w in weights]
-        self.memory, self.work = [b_ih, b_hh], []
+        self.memory = [b_ih, b_hh]
         s.inputs = PyArray_DIMS(w_ih)[1]
-        s.T, s.stride, s.cell = 1, 1, cell
+        s.B, s.T, s.stride, s.cell = -1, 1, 1, cell
         s.G, s.P = PyArray_DIMS(w_hh)[0], PyArray_DIMS(w_hh)[1]
         s.H = s.G // gates
         s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)
@@ -51,14 +55,16 @@ cdef class PackedLayer:
 
     cdef int reserve(self, const products* product, Py_ssize_t B) except -1:
         """Work space for B rows."""
-        cdef sequence* s = &self.s
-        s.B, self.work = B, []
-        s.gates = space(product, self.work, B * s.G)
-        s.extra = space(product, self.work, B * s.H)
-        s.products = space(product, self.work, B * s.G)
-        s.hidden = space(product, self.work, B * s.H) if s.weight_hr is not NULL else NULL
-        s.h = space(product, self.work, B * state_row(s.P))
-        s.c = space(product, self.work, B * s.H)
+        cdef sequence s = self.s
+        cdef list work = [], before = self.work
+        s.B = B
+        s.gates = space(product, work, B * s.G)
+        s.extra = space(product, work, B * s.H)
+        s.products = space(product, work, B * s.G)
+        s.hidden = space(product, work, B * s.H) if s.weight_hr is not NULL else NULL
+        s.h = space(product, work, B * state_row(s.P))
+        s.c = space(product, work, B * s.H)
+        self.s, self.work = s, work     # `before` is freed only after both
         return 0
 
 
@@ -80,94 +86,46 @@ cdef void* packed(const products* product, list memory, ndarray w, Py_ssize_t fi
 
 
 @cython.final
-@cython.binding(False)
-cdef class Stepper:
-    """Takes a stack of layers step by step. ``names``: those of five weights for every layer, None where it has none.
+cdef class Stack:
+    """A stack of layers, packed from the weights that a module has now. Only the work space changes afterwards."""
 
-    A copy, or one from a pickle, packs the weights anew.
-    """
-
-    cdef str cell
-    cdef tuple names
-    cdef int type_num
     cdef list layers, seen              # PackedLayer for each layer; the weights they were packed from
-    cdef long versions                  # the sum of their versions then
-    cdef Py_ssize_t rows
+    cdef long writes                    # to those weights, by then
+    cdef int type_num
     cdef const walks* walk
     cdef const products* product
 
-    def __init__(self, str cell not None, tuple names not None):
-        self.cell, self.names = cell, names
-
-    def __reduce__(self):
-        return Stepper, (self.cell, self.names)
-
-    cdef bint is_fresh(self, dict own) except -1:
-        """Whether the packed weights are those of the module, unchanged since."""
+    cdef int pack(self, str cell, tuple names, module) except -1:
+        cdef PackedLayer layer
         cdef Tensor w
-        cdef long versions = 0
+        cdef Py_ssize_t features = -1, k
+        number, gates = CELLS[cell]
+        self.seen, self.layers = [None if name is None else getattr(module, name) for name in names], []
+        for w in self.seen:
+            self.writes += 0 if w is None else writes_to(w)
+        for k in range(0, len(names), 5):
+            weights = tuple(self.seen[k:k + 5])
+            features = check_weights("step", gates, self.seen[0], features, weights)
+            self.type_num = PyArray_TYPE((<Tensor> self.seen[0]).array)
+            self.product = &products_f32 if self.type_num == NPY_FLOAT else &products_f64
+            layer = PackedLayer.__new__(PackedLayer)
+            layer.pack(self.product, number, gates, weights)
+            self.layers.append(layer)
+        self.walk = &walks_f32 if self.type_num == NPY_FLOAT else &walks_f64
+        return 0
+
+    cdef bint is_fresh(self, tuple names, dict own) except -1:
+        """Whether these are the weights of the module, unchanged since."""
+        cdef Tensor w
+        cdef long writes = 0
         cdef Py_ssize_t k = 0
-        if self.seen is None:
-            return False
-        for name in self.names:
+        for name in names:
             w = None if name is None else own.get(name)
             if w is not self.seen[k] or w is None and name is not None:
                 return False
-            versions += 0 if w is None else version_of(w).count
+            writes += 0 if w is None else writes_to(w)
             k += 1
-        return versions == self.versions
-
-    cdef int pack(self, module) except -1:
-        """Packs the weights of the module."""
-        cdef Py_ssize_t gates, k
-        cdef int cell
-        cdef PackedLayer layer
-        cdef Tensor w
-        self.seen = None
-        found = [None if name is None else getattr(module, name) for name in self.names]
-        cell, gates = CELLS[self.cell]
-        self.type_num = PyArray_TYPE((<Tensor> found[0]).array)
-        self.product = &products_f32 if self.type_num == NPY_FLOAT else &products_f64
-        self.walk = &walks_f32 if self.type_num == NPY_FLOAT else &walks_f64
-        self.layers, self.rows, self.versions = [], -1, 0
-        for k in range(0, len(found), 5):
-            layer = PackedLayer.__new__(PackedLayer)
-            layer.pack(self.product, cell, gates, found[k:k + 5])
-            self.layers.append(layer)
-        for w in found:
-            self.versions += 0 if w is None else version_of(w).count
-        self.seen = found
-        return 0
-
-    def step(self, module, Tensor x not None, state):
-        """x (B, inputs); state: (L, B, P), for an LSTM a tuple of it and (L, B, H), or None for zeros. Returns the
-        output (B, P) and the new state."""
-        cdef PackedLayer layer
-        cdef ndarray out, h, c = None, h0 = None, c0 = None, input = contiguous(x.array)
-        cdef Py_ssize_t B, L
-        if not self.is_fresh(module._parameters):
-            self.pack(module)
-        layer, L = self.layers[0], len(self.layers)
-        if PyArray_NDIM(input) != 2 or PyArray_DIMS(input)[1] != layer.s.inputs:
-            raise ShapeError(f"step: expected an input of shape (batch, {layer.s.inputs}), not {x.shape}")
-        if PyArray_TYPE(input) != self.type_num:
-            raise DtypeError(f"step: the input is {x.dtype}, the weights {self.seen[0].dtype}")
-        B = PyArray_DIMS(input)[0]
-        if layer.s.cell == LSTM and state is not None:
-            if not isinstance(state, (tuple, list)) or len(state) != 2:
-                raise TypeError("step: expected the state as (h, c)")
-            h0, c0 = self.part(state[0], B, layer.s.P), self.part(state[1], B, layer.s.H)
-        elif state is not None:
-            h0 = self.part(state, B, layer.s.P)
-        if B != self.rows:
-            for layer in self.layers:
-                layer.reserve(self.product, B)
-            self.rows = B
-        out, h = fresh(0, B, layer.s.P, self.type_num), fresh(L, B, layer.s.P, self.type_num)
-        if layer.s.cell == LSTM:
-            c = fresh(L, B, layer.s.H, self.type_num)
-        self.run(input, h0, c0, out, h, c)
-        return wrap(out), wrap(h) if c is None else (wrap(h), wrap(c))
+        return writes == self.writes
 
     cdef ndarray part(self, Tensor state, Py_ssize_t B, Py_ssize_t size):
         """A part of the state as a contiguous array, if it is of the right shape."""
@@ -181,25 +139,80 @@ cdef class Stepper:
             raise DtypeError(f"step: the state is {state.dtype}, the weights {self.seen[0].dtype}")
         return contiguous(state.array)
 
-    cdef int run(self, ndarray input, ndarray h0, ndarray c0, ndarray out, ndarray h, ndarray c) except -1:
-        """All layers. The lock is kept: two threads may step through the same layers."""
+    cdef int run(self, Py_ssize_t B, ndarray input, ndarray h0, ndarray c0, ndarray out, ndarray h,
+                 ndarray c) except -1:
+        """All layers. The lock is kept from `reserve` to the end of a layer's walk."""
         cdef PackedLayer layer
         cdef sequence* s
         cdef const char* x = PyArray_BYTES(input)
         cdef Py_ssize_t k = 0, h_size, c_size, size = self.product.size
         for layer in self.layers:
+            if layer.s.B != B:
+                layer.reserve(self.product, B)
             s = &layer.s
-            h_size, c_size = s.B * s.P * size, s.B * s.H * size
+            h_size, c_size = B * s.P * size, B * s.H * size
             s.h0 = NULL if h0 is None else PyArray_BYTES(h0) + k * h_size
             s.c0 = NULL if c0 is None else PyArray_BYTES(c0) + k * c_size
             s.hn = PyArray_BYTES(h) + k * h_size
             s.cn = NULL if c is None else PyArray_BYTES(c) + k * c_size
             s.out = PyArray_DATA(out)           # every layer's in turn; the last one's stays
             s.x = x
-            self.walk.forward(s, 0, s.B)
+            self.walk.forward(s, 0, B)
             x = <const char*> s.hn
             k += 1
         return 0
+
+
+@cython.final
+@cython.binding(False)
+cdef class Stepper:
+    """Takes a stack of layers step by step. ``names``: those of five weights for every layer, None where it has none.
+
+    A copy, or one from a pickle, packs the weights anew.
+    """
+
+    cdef str cell
+    cdef tuple names
+    cdef Stack stack
+
+    def __init__(self, str cell not None, tuple names not None):
+        self.cell, self.names = cell, names
+
+    def __reduce__(self):
+        return Stepper, (self.cell, self.names)
+
+    cdef Stack current(self, module):
+        """The layers with the weights of now."""
+        cdef Stack stack = self.stack
+        if stack is None or not stack.is_fresh(self.names, module._parameters):
+            stack = Stack.__new__(Stack)
+            stack.pack(self.cell, self.names, module)
+            self.stack = stack
+        return stack
+
+    def step(self, module, Tensor x not None, state):
+        """x (B, inputs); state: (L, B, P), for an LSTM a tuple of it and (L, B, H), or None for zeros. Returns the
+        output (B, P) and the new state."""
+        cdef Stack stack = self.current(module)
+        cdef PackedLayer layer = stack.layers[0]
+        cdef ndarray out, h, c = None, h0 = None, c0 = None, input = contiguous(x.array)
+        cdef Py_ssize_t B, L = len(stack.layers)
+        if PyArray_NDIM(input) != 2 or PyArray_DIMS(input)[1] != layer.s.inputs:
+            raise ShapeError(f"step: expected an input of shape (batch, {layer.s.inputs}), not {x.shape}")
+        if PyArray_TYPE(input) != stack.type_num:
+            raise DtypeError(f"step: the input is {x.dtype}, the weights {stack.seen[0].dtype}")
+        B = PyArray_DIMS(input)[0]
+        if layer.s.cell == LSTM and state is not None:
+            if not isinstance(state, (tuple, list)) or len(state) != 2:
+                raise TypeError("step: expected the state as (h, c)")
+            h0, c0 = stack.part(state[0], B, layer.s.P), stack.part(state[1], B, layer.s.H)
+        elif state is not None:
+            h0 = stack.part(state, B, layer.s.P)
+        out, h = fresh(0, B, layer.s.P, stack.type_num), fresh(L, B, layer.s.P, stack.type_num)
+        if layer.s.cell == LSTM:
+            c = fresh(L, B, layer.s.H, stack.type_num)
+        stack.run(B, input, h0, c0, out, h, c)
+        return wrap(out), wrap(h) if c is None else (wrap(h), wrap(c))
 
 
 cdef ndarray fresh(Py_ssize_t L, Py_ssize_t B, Py_ssize_t n, int type_num):

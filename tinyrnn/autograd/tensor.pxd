@@ -3,6 +3,8 @@ from numpy cimport ndarray
 
 cdef class Version:
     cdef long count                 # in-place changes so far of one piece of memory
+    cdef long unwatched             # those through .data, which backward does not mind
+    cdef Version watched            # of a tensor from .data: the counter of the tensor it came from
 
 
 cdef class Node:
@@ -42,6 +44,7 @@ cdef int get_mode() noexcept nogil
 cdef int set_mode(int mode) noexcept nogil
 cdef Tensor wrap(ndarray array)
 cdef Version version_of(Tensor x)
+cdef long writes_to(Tensor x)
 cdef int changed(Tensor x) except -1
 cdef bint owned(Tensor x)
 cdef int refresh(Tensor x) except -1

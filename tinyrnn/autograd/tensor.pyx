@@ -127,8 +127,11 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """The values without history, on the same memory. Changes through it are not watched."""
-        return wrap(self.array)
+        """The values without history, on the same memory. Backward does not mind changes through it."""
+        cdef Tensor x = wrap(self.array)
+        cdef Version version = version_of(self)
+        version_of(x).watched = version if version.watched is None else version.watched
+        return x
 
     @data.setter
     def data(self, Tensor other not None):
@@ -302,7 +305,15 @@ cdef int changed(Tensor x) except -1:
     """Notes that x's memory was changed in place."""
     cdef Version version = version_of(x)
     version.count += 1
+    if version.watched is not None:
+        version.watched.unwatched += 1
     return 0
+
+
+cdef long writes_to(Tensor x):
+    """How often x's memory was changed in place, through .data as well."""
+    cdef Version version = version_of(x)
+    return version.count + version.unwatched
 
 
 cdef bint owned(Tensor x):

@@ -60,8 +60,9 @@ class CharLM(nn.Module):
 
     def __init__(self, characters, unit="gru", size=512, layers=1, dropout=0.5):
         super().__init__()
-        self.embedding = nn.Embedding(characters, size // 8)
-        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[unit](size // 8, size, layers, dropout=dropout * (layers > 1))
+        known = max(size // 8, 1)                           # of a character
+        self.embedding = nn.Embedding(characters, known)
+        self.rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[unit](known, size, layers, dropout=dropout * (layers > 1))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(size, characters)
 
@@ -122,7 +123,8 @@ def train(args):
     norms, carried = inspect.GradientNorms(model), CarriedState()
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "carried": carried, "norms": norms}
     config = {name: value for name, value in vars(args).items() if name not in ("command", "out")}
-    run = Run(args.out, parts, config | {"characters": characters}, args.resume, best="valid_bits")
+    config |= {"characters": characters, "data": zlib.crc32(text.encode())}
+    run = Run(args.out, parts, config, args.resume, best="valid_bits")
     for _ in run.epochs(args.epochs):
         for x, y in run.steps(ParallelStreams(learn, args.batch, args.steps)):
             loss, state = update(model, optimizer, x, y, carried.value, norms if args.watch else None)
@@ -173,7 +175,7 @@ def sample(args):
     unknown = sorted(set(args.prime) - set(characters))
     if unknown or not args.prime:
         raise SystemExit(f"--prime must be characters of the text that was learnt from; unknown: {''.join(unknown)!r}")
-    if args.temperature <= 0:
+    if not 0 < args.temperature < math.inf:
         raise SystemExit(f"--temperature must be positive, not {args.temperature}")
     model = CharLM(len(characters), config["unit"], config["size"], config["layers"]).eval()
     model.load_state_dict(tinyrnn.load(args.run / "best.npz"))

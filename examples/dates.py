@@ -25,6 +25,7 @@ from tinyrnn import optim
 from tinyrnn.nn import Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
+from tinyrnn.utils.arguments import positive
 from tinyrnn.utils.data import Vocabulary
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_attention
@@ -294,7 +295,11 @@ def train(folder, steps, resume):
     folder.mkdir(parents=True, exist_ok=True)
     if resume and not checkpoint.exists():
         sys.exit(f"{checkpoint} is not there: nothing to go on from")
-    training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps)
+    if checkpoint.exists() and not resume:
+        sys.exit(f"{checkpoint} is there already: go on with --resume, or choose another --folder")
+    training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps or STEPS)
+    if steps and steps != training.steps:
+        sys.exit(f"{checkpoint} belongs to a training of {training.steps} steps, not {steps}")
     if resume:
         training.load(checkpoint)
     held_out = corpus(seed=0, n=TESTED // 10, split="validation")
@@ -347,7 +352,7 @@ def main():
     parser = argparse.ArgumentParser(description="Learn to read dates in many languages, or read some.")
     parser.add_argument("dates", nargs="*", help="dates to read with the trained model; without any, train it")
     parser.add_argument("--folder", type=Path, default=Path("runs/dates"), help="where the checkpoint and picture go")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"updates to train for (default {STEPS})")
+    parser.add_argument("--steps", type=positive, help=f"updates to train for (default {STEPS})")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was interrupted")
     arguments = parser.parse_args()
     if arguments.dates:

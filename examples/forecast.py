@@ -14,7 +14,7 @@ coming. ETTh1 is at https://github.com/zhouhaoyi/ETDataset, sunspots at https://
 
 import argparse
 import csv
-import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import mse_loss
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.utils.arguments import fraction, nonnegative, positive
+from tinyrnn.utils.data import TextError, read_lines
 from tinyrnn.utils.plots import draw_curves, figure
 from tinyrnn.utils.training import Run
 
@@ -36,10 +37,12 @@ def read_column(path, column):
     """The numbers of one column of a CSV file (N,), plain or gzip, and the first column as labels."""
     if not path.is_file():
         raise SystemExit(f"{path} is not there. {SOURCE}")
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        rows = list(csv.DictReader(read_lines(path)))
+    except (TextError, csv.Error) as error:
+        raise SystemExit(f"{path} is not a CSV file: {error}") from None
     if not rows or column not in rows[0]:
-        raise SystemExit(f"{path} has no column {column!r}: there are {', '.join(rows[0] if rows else ())}")
+        raise SystemExit(f"{path} has no column {column!r}: there are {', '.join(map(str, rows[0] if rows else ()))}")
     try:
         values = np.array([float(row[column]) for row in rows])
     except (TypeError, ValueError) as error:
@@ -60,7 +63,7 @@ def features(values, window, season, valid):
     total, first = np.append(0.0, values.cumsum(dtype=float)), np.maximum(t + 1 - window, 0)
     mean = (total[t + 1] - total[first]) / (t + 1 - first)
     season_before = values[np.maximum(t + 1 - season, 0)]
-    return np.stack([change / change[:valid].std(), values - mean, season_before - values], 1).astype(np.float32)
+    return np.stack([change / (change[:valid].std() or 1), values - mean, season_before - values], 1).astype(np.float32)
 
 
 class Series:
@@ -75,6 +78,8 @@ class Series:
         if self.end > N or self.valid < enough or min(sizes[1:]) < 2 * args.horizon:
             raise SystemExit(f"{args.csv} has {N} rows: too few for --split {sizes}, or these for the other options")
         self.mean, self.scale = values[:self.valid].mean(), values[:self.valid].std()
+        if not 0 < self.scale < np.inf:
+            raise SystemExit(f"{args.csv}: {args.column} has a standard deviation of {self.scale} in the training rows")
         self.values = ((values - self.mean) / self.scale)[:self.end].astype(np.float32)
         self.rows = features(self.values, args.window, args.season, self.valid)
 
@@ -197,6 +202,7 @@ def train(args, series):
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     norms = inspect.GradientNorms(model)
     config = {name: value for name, value in vars(args).items() if name not in ("out", "anomalies")}
+    config["data"] = zlib.crc32(series.values.tobytes())
     run = Run(args.out, {"model": model, "optimizer": optimizer, "norms": norms}, config, args.resume, "valid_mse")
     origins = series.origins(series.valid, series.test, args.horizon)
     for epoch in run.epochs(args.epochs):

@@ -189,7 +189,7 @@ def train(args, data, lr, epochs, resume):
     optimizer = OPTIMIZERS[args.optimizer](model.parameters(), lr)
     schedule = optim.lr_scheduler.ExponentialLR(optimizer, args.decay)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    config = {name: getattr(args, name) for name in CONFIG} | {"lr": lr}
+    config = {name: getattr(args, name) for name in CONFIG} | {"lr": lr, "steps": sum(map(len, data["train"]))}
     run = Run(folder, parts, config, resume and (folder / "last.npz").exists(), best="valid")
     for epoch in run.epochs(epochs):
         for rolls in run.steps(batches(data["train"], args.batch, args.seed, epoch)):
@@ -218,6 +218,8 @@ def best_learning_rate(args, data):
 
 def train_cell(args, data):
     """A cell of the table: its figures on the splits, and the history of its training."""
+    if (args.out / "model.npz").exists() and not args.resume:
+        raise SystemExit(f"{args.out} holds a trained model: go on with --resume, or choose another folder")
     lr = best_learning_rate(args, data)
     run = train(args, data, lr, args.epochs, args.resume or args.lr is None)
     model = run.parts["model"]
@@ -252,9 +254,6 @@ def one_cell(args):
     print(f"{describe_baselines(data)}\nlearning rate {result['lr']:.3e}; train NLL: {result['train']:.2f}, "
           f"validation NLL: {result['valid']:.2f}, mean of the test pieces' means: {result['mean of test pieces']:.2f}")
     print(f"test NLL: {result['test']:.2f}")
-
-
-# --- The table --------------------------------------------------------------------------------------------------------
 
 
 def table(args):

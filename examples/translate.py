@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tinyrnn
-from tinyrnn import optim
+from tinyrnn import CheckpointError, optim
 from tinyrnn.nn import Ensemble, Hypothesis, Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
@@ -36,7 +36,7 @@ from tinyrnn.utils.training import Run
 
 # --- The data: pairs of sentences -------------------------------------------------------------------------------------
 
-SOURCES = ("Multi30k is found at https://github.com/multi30k/dataset, pairs of Tatoeba at "
+SOURCES = ("Data: Multi30k is found at https://github.com/multi30k/dataset, pairs of Tatoeba at "
            "https://www.manythings.org/anki/")
 
 
@@ -171,7 +171,9 @@ def prepare(args):
 
 
 def save_texts(folder, language, test):
-    """What translating and scoring need besides the models."""
+    """What translating and scoring need besides the models, in place of what a run that was cut short left."""
+    for name in ("bpe.model", "test.src", "test.tgt"):
+        (folder / name).unlink(missing_ok=True)
     language.save(folder)
     for name, side in zip(("test.src", "test.tgt"), zip(*test, strict=True), strict=False):
         (folder / name).write_text("".join(line + "\n" for line in side), encoding="utf-8")
@@ -388,10 +390,8 @@ def main(arguments=None):
     args = parser.parse_args(arguments)
     try:
         args.command(args)
-    except FileNotFoundError as error:
-        sys.exit(f"{error.filename} is not there. {SOURCES}")
-    except TextError as error:
-        sys.exit(str(error))
+    except (FileNotFoundError, TextError, CheckpointError) as error:
+        sys.exit(str(error) if isinstance(error, ValueError) else f"{error.filename} is not there. {SOURCES}")
 
 
 if __name__ == "__main__":

@@ -53,8 +53,9 @@ def test_it_learns_and_writes(char_lm, text, tmp_path, capsys, unit):
     assert written[0] == written[1] and written[0].startswith("Katze ") and len(written[0]) == 6 + 30 + 1
     with pytest.raises(SystemExit, match="unknown: 'XY'"):
         char_lm.main(["sample", "--run", str(tmp_path), "--prime", "XY"])
-    with pytest.raises(SystemExit, match="--temperature must be positive"):
-        char_lm.main(["sample", "--run", str(tmp_path), "--temperature", "0"])
+    for wrong in ("0", "nan", "inf"):
+        with pytest.raises(SystemExit, match="--temperature must be positive"):
+            char_lm.main(["sample", "--run", str(tmp_path), "--temperature", wrong])
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,14 @@ def test_going_on_is_bit_for_bit(char_lm, text, whole, tmp_path, interrupt, numb
     assert bits == whole[1]
     for name, a in whole[0].items():
         np.testing.assert_array_equal(np.asarray(a), np.asarray(cut[name]), err_msg=name)
+
+
+def test_resume_refuses_other_text(char_lm, text, tmp_path):
+    (tmp_path / "text").write_bytes(gzip.decompress(text.read_bytes()))
+    train(char_lm, tmp_path / "text", tmp_path / "run")
+    (tmp_path / "text").write_text((tmp_path / "text").read_text()[::-1])
+    with pytest.raises(SystemExit, match="data: "):
+        train(char_lm, tmp_path / "text", tmp_path / "run", "--resume")
 
 
 def test_a_step_is_the_layer(char_lm):

@@ -58,6 +58,13 @@ def test_train_and_read(dates, tmp_path, capsys):
         dates.read_dates(tmp_path / "elsewhere", ["1 May 1999"])
     with pytest.raises(SystemExit, match="nothing to go on from"):
         dates.train(tmp_path / "elsewhere", steps=2, resume=True)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    for steps, resume, message in ((2, False, "is there already"), (3, True, "a training of 2 steps, not 3")):
+        with pytest.raises(SystemExit, match=message):
+            dates.train(tmp_path, steps, resume)
+    dates.train(tmp_path, None, True)                       # all done: it is tested again
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
 RUN = """

@@ -136,9 +136,27 @@ def test_what_is_missing_or_wrong_is_said(forecast, series, tmp_path, capsys):
         (tmp_path / "words.csv").write_text(f"time,y\n1,2\n2,{content}\n")
         with pytest.raises(SystemExit, match=message):
             run(tmp_path / "words.csv")
+    (tmp_path / "constant.csv").write_text("\ufefftime,y\n" + "1,2\n" * 500)
+    with pytest.raises(SystemExit, match="y has a standard deviation of 0.0 in the training rows"):
+        run(tmp_path / "constant.csv")
+    with pytest.raises(SystemExit, match="no column 'z': there are time, y"):
+        run(tmp_path / "constant.csv", "--column", "z")
+    for content in (series.read_bytes()[:-20], b"time,y\n1,\xe4"):
+        (tmp_path / "cut.csv.gz").write_bytes(content)
+        with pytest.raises(SystemExit, match="is not a CSV file"):
+            run(tmp_path / "cut.csv.gz")
     with pytest.raises(SystemExit):
         run(series, "--season", "0")
     assert "--season: must be a whole number above 0" in capsys.readouterr().err
+
+
+def test_resume_refuses_other_data(forecast, series, tmp_path):
+    text = gzip.decompress(series.read_bytes()).decode()
+    (tmp_path / "s.csv").write_text(text)
+    train(forecast, tmp_path / "s.csv", tmp_path)
+    (tmp_path / "s.csv").write_text(text.rsplit("row", 1)[0])
+    with pytest.raises(SystemExit, match="data: "):
+        train(forecast, tmp_path / "s.csv", tmp_path, "--resume")
 
 
 @pytest.mark.parametrize(("name", "column", "rows"), [("ETTh1.csv.gz", "OT", 17_420),

@@ -147,6 +147,15 @@ def test_a_gradient_that_is_not_finite_moves_nothing(music, rolls):
         np.testing.assert_array_equal(value.numpy(), before[name], err_msg=name)
 
 
+def test_a_folder_with_a_model_is_refused(music, folder):
+    command = ["--data", str(folder / "jsb.npz"), "--out", str(folder / "run"), *TINY, "--lr"]
+    music.main([*command, "0.1"])
+    before = (folder / "run" / "model.npz").read_bytes()
+    with pytest.raises(SystemExit, match="holds a trained model"):
+        music.main([*command, "0.2"])
+    assert (folder / "run" / "model.npz").read_bytes() == before
+
+
 @pytest.mark.parametrize("unit", ["tanh", "gru", "lstm"])
 def test_a_cell(music, folder, capsys, unit):
     out = folder / "run"

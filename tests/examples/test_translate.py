@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinyrnn
-from tinyrnn.utils.data import Words, read_lines
+from tinyrnn.utils.data import TextError, Words, read_columns, read_lines
 
 pytest.importorskip("tqdm", reason="tqdm is not installed")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
@@ -195,6 +195,31 @@ def test_columns_and_pieces(translate, tmp_path, capsys, monkeypatch):
     assert test and set(test) < set(pairs)
     found = read(translate, capsys, "Zwei neun.\n", "--run", run, monkeypatch=monkeypatch)
     assert len(found) == 1 and "▁" not in found[0]
+
+
+def test_columns_that_are_empty(translate, tmp_path):
+    """A line without a source is no pair of its other two columns; a blank line is none at all."""
+    (tmp_path / "pairs.txt").write_text("\tBonjour\tCC-BY\nHi.\t Salut. \tCC-BY\n\n")
+    assert read_columns(tmp_path / "pairs.txt") == [("", "Bonjour"), ("Hi.", "Salut.")]
+    (tmp_path / "pairs.txt").write_text("Hi.\tSalut.\nGo.\n")
+    with pytest.raises(TextError, match="line 2: expected two columns"):
+        read_columns(tmp_path / "pairs.txt")
+
+
+def test_what_a_run_that_was_cut_short_left_is_gone(translate, files, tmp_path):
+    """Else words would be cut into its pieces."""
+    (tmp_path / "run").mkdir()
+    for name in ("bpe.model", "test.src", "test.tgt"):
+        (tmp_path / "run" / name).write_text("old")
+    translate.main(["train", *files, *TINY, "--epochs", "1", "--out", f"{tmp_path}/run"])
+    assert not {"bpe.model", "test.src", "test.tgt"} & {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_a_damaged_model_is_said(translate, runs, tmp_path):
+    best = runs[0] / "best.npz"
+    best.write_bytes(best.read_bytes()[:-100])
+    with pytest.raises(SystemExit, match=r"best.npz"):
+        translate.main(["translate", "--run", str(runs[0])])
 
 
 def test_scoring(translate, tmp_path, capsys):

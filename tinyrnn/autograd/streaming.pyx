@@ -56,7 +56,7 @@ cdef class PackedLayer:
     cdef int reserve(self, const products* product, Py_ssize_t B) except -1:
         """Work space for B rows."""
         cdef sequence s = self.s
-        cdef list work = [], before = self.work
+        cdef list work = [], _before = self.work
         s.B = B
         s.gates = space(product, work, B * s.G)
         s.extra = space(product, work, B * s.H)
@@ -64,7 +64,7 @@ cdef class PackedLayer:
         s.hidden = space(product, work, B * s.H) if s.weight_hr is not NULL else NULL
         s.h = space(product, work, B * state_row(s.P))
         s.c = space(product, work, B * s.H)
-        self.s, self.work = s, work     # `before` is freed only after both
+        self.s, self.work = s, work     # what was there before is freed after both
         return 0
 
 

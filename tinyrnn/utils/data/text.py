@@ -18,8 +18,8 @@ class TextError(ValueError):
 
 # ---- files ----
 
-def read_lines(path):
-    """The lines of a UTF-8 text file, without white space at their ends.
+def read_lines(path, ends=None):
+    """The lines of a UTF-8 text file, without white space, or the characters ``ends``, at their ends.
 
     The path may end in ``.gz`` for a gzipped file; an open binary file does as well, and is closed.
     """
@@ -27,7 +27,7 @@ def read_lines(path):
     try:
         binary = path if hasattr(path, "read") else opened(path, "rb")
         with io.TextIOWrapper(binary, "utf-8-sig", newline="\n") as file:
-            return [line.strip() for line in file]
+            return [line.strip(ends) for line in file]
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TextError(f"{path} is not UTF-8 text, plain or gzipped: {error}") from None
 
@@ -41,12 +41,15 @@ def read_parallel(source, target):
 
 
 def read_columns(path):
-    """Pairs from the first two columns of a file that is separated by tabs."""
-    rows = [line.split("\t") for line in read_lines(path)]
-    for number, row in enumerate(rows, 1):
-        if len(row) < 2:
+    """Pairs from the first two columns of a file that is separated by tabs. Blank lines are left out."""
+    pairs = []
+    for number, line in enumerate(read_lines(path, "\r\n"), 1):
+        row = line.split("\t")
+        if len(row) > 1:
+            pairs.append((row[0].strip(), row[1].strip()))
+        elif line.strip():
             raise TextError(f"{path}, line {number}: expected two columns separated by a tab")
-    return [(source, target) for source, target, *_ in rows]
+    return pairs
 
 
 def split_by_hash(pairs, share):

@@ -198,9 +198,10 @@ class RNNBase(Module):
             raise TypeError(f"{self.name}: step expects a tensor of shape (batch, {self.input_size}), not "
                             f"{tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__}")
         if self.fused and is_fused_enabled():
-            if self.stepper is None:
-                self.stepper = self.new_stepper()
-            return self.stepper.step(self, x, state)
+            stepper = self.stepper
+            if stepper is None:
+                stepper = self.stepper = self.new_stepper()
+            return stepper.step(self, x, state)
         time = 1 if self.batch_first else 0
         with no_grad():
             output, state = self(x.unsqueeze(time), state)

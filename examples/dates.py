@@ -355,6 +355,8 @@ def main():
     parser.add_argument("--steps", type=positive, help=f"updates to train for (default {STEPS})")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was interrupted")
     arguments = parser.parse_args()
+    if not all(map(str.strip, arguments.dates)):
+        parser.error("a date to read is empty")
     if arguments.dates:
         read_dates(arguments.folder, arguments.dates)
     else:

@@ -62,6 +62,7 @@ def test_ctrl_c_is_itself_again_afterwards(tmp_path):
 
 
 def test_the_folder(tmp_path):
+    (tmp_path / ".saving-old.tmp").write_text("half of a checkpoint: the process was killed")
     run = train(tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]

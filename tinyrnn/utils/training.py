@@ -79,6 +79,8 @@ class Run:
         elif checkpoint.exists():
             raise SystemExit(f"{checkpoint} is there already: go on with --resume, or choose another folder")
         self.folder.mkdir(parents=True, exist_ok=True)
+        for half_written in self.folder.glob(".saving-*.tmp"):
+            half_written.unlink()                   # by a run that was killed
         self.write("config.json", json.dumps(self.config, indent=2) + "\n")
         self.started = time.perf_counter()
 

@@ -1,8 +1,6 @@
 """The same bits in a child process, forked or spawned, and in many Python threads at once, each with its own model."""
 import hashlib
 import multiprocessing
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -54,7 +52,7 @@ def test_a_child_process_gets_the_same_bits(two_threads, method, kind):
 
 
 @pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-def test_many_python_threads_get_the_bits_of_one(two_threads, kind):
+def test_many_python_threads_get_the_bits_of_one(two_threads, in_threads, kind):
     alone = [digest(kind, seed) for seed in range(4)]
     assert len(set(alone)) == 4
     found = {}
@@ -62,14 +60,5 @@ def test_many_python_threads_get_the_bits_of_one(two_threads, kind):
     def work(seed):
         found[seed] = [digest(kind, seed) for _ in range(3)]
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)                         # threads change places in the middle of everything
-    try:
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    in_threads(work, [(seed,) for seed in range(4)])
     assert found == {seed: [alone[seed]] * 3 for seed in range(4)}

@@ -1,8 +1,6 @@
 """layer.step: the same bits as the whole sequence, states that can be kept, weights that may change."""
 import copy
 import pickle
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -142,7 +140,7 @@ def test_weights_that_do_not_fit_raise(kind, options):
 
 
 @each
-def test_threads_share_a_layer(kind, options):
+def test_threads_share_a_layer(in_threads, kind, options):
     """Batches of other sizes, and weights packed anew, while others step: the same bits as alone."""
     layer = kind(4, 7, 2, **options)
     inputs = [randn(rows, 4) for rows in (1, 2, 5, 13, 33, 64)]
@@ -156,16 +154,7 @@ def test_threads_share_a_layer(kind, options):
             if not np.array_equal(layer.step(x)[0].numpy(), expected):
                 failed.append(len(x))
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=serve, args=each) for each in zip(inputs, alone, strict=True)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    in_threads(serve, zip(inputs, alone, strict=True))
     assert not failed
 
 

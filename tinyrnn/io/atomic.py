@@ -4,7 +4,9 @@ import errno
 import os
 import stat
 
-__all__ = ["replacing"]
+__all__ = ["remove_unfinished", "replacing"]
+
+UNFINISHED = ".saving-", ".tmp"             # how the names of files that are being written begin and end
 
 
 @contextlib.contextmanager
@@ -23,7 +25,7 @@ def replacing(path):
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "only a file can be replaced, and this is none", path)
     folder = os.path.dirname(path)
-    descriptor, new = tempfile.mkstemp(prefix=".saving-", suffix=".tmp", dir=folder)
+    descriptor, new = tempfile.mkstemp(prefix=UNFINISHED[0], suffix=UNFINISHED[1], dir=folder)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
@@ -42,6 +44,13 @@ def replacing(path):
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def remove_unfinished(folder):
+    """Removes what ``replacing`` was writing into a folder when its process was killed."""
+    for name in os.listdir(folder):
+        if name.startswith(UNFINISHED[0]) and name.endswith(UNFINISHED[1]):
+            os.unlink(os.path.join(folder, name))
 
 
 def permissions(path):

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from tinyrnn.autograd.generator import get_rng_state, set_rng_state
-from tinyrnn.io.atomic import replacing
+from tinyrnn.io.atomic import remove_unfinished, replacing
 from tinyrnn.io.checkpoint import load, save
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_curves
@@ -79,8 +79,7 @@ class Run:
         elif checkpoint.exists():
             raise SystemExit(f"{checkpoint} is there already: go on with --resume, or choose another folder")
         self.folder.mkdir(parents=True, exist_ok=True)
-        for half_written in self.folder.glob(".saving-*.tmp"):
-            half_written.unlink()                   # by a run that was killed
+        remove_unfinished(self.folder)
         self.write("config.json", json.dumps(self.config, indent=2) + "\n")
         self.started = time.perf_counter()
 

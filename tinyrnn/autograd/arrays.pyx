@@ -24,16 +24,20 @@ cdef enum:
     MAX_DIMS = 64                   # NumPy's own limit
 
 
-cdef int keep_memory() except -1:
-    """Makes the system's allocator keep what is freed, up to 64 MB, instead of asking the system again each time.
-
-    New pages cost as much as the arithmetic on medium arrays: layer normalisation of 1600 x 256 with its backward took
-    0.8 ms instead of 2.7 ms. glibc raises its limits to the largest block that was freed so far, 32 MB at most; this
-    frees one of that size. Nobody touches it, so it takes no memory. Other allocators are not impressed.
+cdef extern from *:
     """
-    cdef npy_intp size = (32 << 20) - (64 << 10)
-    PyArray_EMPTY(1, &size, NPY_BOOL, 0)
-    return 0
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    static void keep_memory(void) { mallopt(M_MMAP_THRESHOLD, 32 << 20); mallopt(M_TRIM_THRESHOLD, 256 << 20); }
+    #else
+    static void keep_memory(void) {}
+    #endif
+    """
+    # Makes glibc's allocator keep what is freed, blocks of up to 32 MB, 256 MB of them, instead of asking the system
+    # again each time. New pages cost as much as the arithmetic on medium arrays: layer normalisation of 1600 x 256 with
+    # its backward took 0.8 ms instead of 2.7 ms, an update of a translator of 6,000 words 0.9 of the time.
+    void keep_memory()
 
 
 keep_memory()

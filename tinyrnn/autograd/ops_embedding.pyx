@@ -63,8 +63,9 @@ cdef Tensor table_rows(Tensor weight, ndarray index, Py_ssize_t padding, bint by
         if by_frequency:
             often = np.bincount(index.ravel(), minlength=shape[0])[index]
             dy = dy / wrap(often.astype(dy.dtype)[..., None])
-        dw = sum_at("embedding", shape, [index, None], dy)
-        return dw if padding < 0 else dw.index_fill_(0, wrap(np.array([padding])), 0)
+        if padding >= 0:
+            dy = dy.masked_fill(wrap((index == padding)[..., None]), 0)
+        return sum_at("embedding", shape, [index, None], dy)
     backward.__qualname__ = "embedding"
     return record(weight.array.take(index, 0), (weight,), backward, ())
 

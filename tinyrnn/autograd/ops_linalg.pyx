@@ -1,15 +1,16 @@
 """Matrix products. All of them go through one door, ``product.multiply``."""
+from cython.parallel cimport prange
 from numpy cimport (
-    NPY_BOOL, NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM,
-    PyArray_SIZE, PyArray_SwapAxes, PyArray_TYPE, import_array, ndarray,
+    NPY_BOOL, NPY_FLOAT, PyArray_BYTES, PyArray_DIMS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_SwapAxes,
+    PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
+from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of, threads_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.product cimport multiply
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
-from tinyrnn.kernels.pointwise cimport accumulate_loops
+from tinyrnn.kernels.pointwise cimport accumulate_loops, unary_loop
 
 import numpy as np
 
@@ -196,16 +197,18 @@ def baddbmm(Tensor input not None, Tensor batch1 not None, Tensor batch2 not Non
 
 
 cdef int add_to_rows(ndarray y, ndarray row) except -1:
-    """y += row for a C-contiguous y: inf and NaN raise no warning."""
-    cdef Py_ssize_t n = PyArray_SIZE(row), at
+    """y += row for a C-contiguous y: inf and NaN raise no warning. The threads take rows."""
+    cdef Py_ssize_t n = PyArray_SIZE(row), size = n * PyArray_ITEMSIZE(y), rows = PyArray_SIZE(y) // max(n, 1), i
+    cdef unary_loop add = accumulate_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else accumulate_loops.f64
     cdef char* start = PyArray_BYTES(y)
+    cdef char* at_row
     if not is_real(y):
         y += row
         return 0
     row = contiguous(row)
-    for at in range(0, PyArray_NBYTES(y), n * PyArray_ITEMSIZE(y) or 1):
-        (accumulate_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else accumulate_loops.f64)(
-            PyArray_DATA(row), start + at, n)
+    at_row = PyArray_BYTES(row)
+    for i in prange(rows, num_threads=threads_of(rows * n), schedule="static", nogil=True):
+        add(at_row, start + i * size, n)
     return 0
 
 

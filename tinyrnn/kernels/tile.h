@@ -9,7 +9,7 @@
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
- * next where the tile after this one will be in C: fetched into the cache meanwhile (16 % at 1600 x 128 x 768)
+ * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
  * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
  *      comes from further away)
  */
@@ -82,6 +82,15 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_FETCH_B(p) (void)(p)
 #endif
 
+/* Four k at a time: the core has less to decode, which it shares with whoever runs beside it (3 to 8 %). */
+#if defined(__clang__)
+#define TILE_UNROLL _Pragma("clang loop unroll_count(4)")
+#elif defined(__GNUC__)
+#define TILE_UNROLL _Pragma("GCC unroll 4")
+#else
+#define TILE_UNROLL
+#endif
+
 /* A vector anywhere in memory. */
 #if defined(__GNUC__)
 typedef tile_vec_f32 tile_place_f32 __attribute__((aligned(4), may_alias));
@@ -119,22 +128,25 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
 {
     typedef OF(tile_vec) V;
     typedef OF(tile_place) P;
+    const ptrdiff_t width = panels * OF(PANEL), LINE = 64 / sizeof(real);       /* of the cache */
     V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) {
             if (add) sum[i][j] = ((const P *)(c + i * c_row))[j];
             else memset(&sum[i][j], 0, sizeof(V));
         }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < 2 * panels; j++) TILE_PREFETCH(next + i * c_row + j * (OF(PANEL) / 2));
-    if (panels == 1 && rows > TILE_ROWS / 2 && ahead)
+    for (int i = 0; i < rows; i++)          /* the last line first: where a row begins within a line, panels have been */
+        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(next + i * c_row + j);
+    if (panels == 1 && rows > TILE_ROWS / 2 && ahead) {
+        TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
-            TILE_FETCH_B(ahead + k * ahead_row);
-            TILE_FETCH_B(ahead + k * ahead_row + OF(PANEL) / 2);
+            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
             TILE_STEP;
         }
-    else
+    } else {
+        TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
+    }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
 }

@@ -196,9 +196,11 @@ cdef class Layer:
 
     cdef ndarray bounds(self, int threads):
         """Where every thread's rows begin."""
-        steps = np.full(self.s.B, self.s.T) if self.lengths is None else self.lengths[self.order]
-        inner = np.searchsorted(np.cumsum(steps), self.N * np.arange(1, threads) / threads)
-        return np.concatenate([[0], inner, [self.s.B]]).astype(np.int64)
+        shares = np.arange(threads + 1, dtype=np.int64)
+        if self.lengths is None:
+            return self.s.B * shares // threads
+        steps = np.cumsum(self.lengths[self.order])
+        return np.concatenate([[0], np.searchsorted(steps, self.N * shares[1:-1] / threads), [self.s.B]])
 
     # ---- backward ----
 

@@ -126,6 +126,27 @@ CROSS_ENTROPY = [
 ]
 
 
+def hidden(N, size, C, bias=True, weighted=False, ignored=0.2):
+    """Rows of hidden values, a linear layer to C scores, and the targets of ``scores``."""
+    def inputs(dtype):
+        _, target, weight = scores(N, C, weighted=weighted, ignored=ignored)(dtype)
+        x, w, b = normal((N, size), dtype, 2), normal((C, size), dtype, 3), normal((C,), dtype, 4)
+        return x, w, b if bias else None, target, weight
+    return inputs
+
+
+LINEAR = [
+    *(Case("linear_cross_entropy", hidden(3, 2, 4, bias, weighted),
+           {"reduction": reduction, "label_smoothing": smoothing}, small=True)
+      for bias in (True, False) for weighted in (False, True) for reduction in ("mean", "sum")
+      for smoothing in (0.0, 0.3)),
+    *(Case("linear_cross_entropy", hidden(N, size, C)) for N, size, C in ((1, 1, 1), (7, 17, 16), (33, 31, 129))),
+    *(Case("linear_cross_entropy", hidden(*shape), {"reduction": "sum"}) for shape in ((0, 3, 4), (3, 0, 4))),
+    Case("linear_cross_entropy", hidden(3, 2, 4, ignored=1.0), {"reduction": "sum"}),
+    Case("linear_cross_entropy", hidden(700, 16, 3001, weighted=True)),                   # in pieces
+]
+
+
 def rows(*shape, over=1, weight=True, bias=True):
     def inputs(dtype):
         end = shape[len(shape) - over:]
@@ -170,7 +191,7 @@ RECURRENT = [
     *sequences("gru", 3, reset_after=False), *sequences("lstm", 4, 2), *sequences("lstm", 4, 2, 7),
 ]
 
-CASES = ATTENTION + CROSS_ENTROPY + NORM + RECURRENT
+CASES = ATTENTION + CROSS_ENTROPY + LINEAR + NORM + RECURRENT
 each = pytest.mark.parametrize("case", [pytest.param(x, id=f"{x.name}-{i}") for i, x in enumerate(CASES)])
 
 

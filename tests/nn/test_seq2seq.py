@@ -6,6 +6,7 @@ import torch
 
 import tinyrnn
 from tinyrnn.nn import Decoder, Encoder, Seq2Seq
+from tinyrnn.nn.functional import cross_entropy
 
 V, E, H, S, T, B = 11, 5, 6, 7, 4, 3
 LENGTHS = [7, 2, 5]
@@ -105,6 +106,24 @@ def test_padding_changes_nothing(cell, attention):
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
+
+
+def test_loss_is_the_cross_entropy_of_what_forward_returns():
+    """With a hook that wants to see the scores, or another output layer, they are made all at once."""
+    source, target = (tinyrnn.tensor(x) for x in tokens())
+    model = build("gru", True)
+    seen = []
+    losses = [model.loss(source, target, LENGTHS, label_smoothing=0.1)]
+    handle = model.decoder.output.register_forward_hook(lambda module, args, output: seen.append(output.shape))
+    losses.append(model.loss(source, target, LENGTHS, label_smoothing=0.1))
+    handle.remove()
+    model.decoder.output = tinyrnn.nn.Sequential(model.decoder.output, tinyrnn.nn.Identity())
+    losses.append(model.loss(source, target, LENGTHS, label_smoothing=0.1))
+    logits = model(source, target[:, :-1], LENGTHS).flatten(0, 1)
+    losses.append(cross_entropy(logits, target[:, 1:].flatten(), ignore_index=0, label_smoothing=0.1))
+    assert seen == [(len(target), target.shape[1] - 1, logits.shape[-1])]
+    for loss in losses[1:]:
+        np.testing.assert_allclose(loss.item(), losses[0].item(), rtol=1e-13)
 
 
 def test_teacher_forcing():

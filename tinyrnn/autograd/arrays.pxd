@@ -14,4 +14,5 @@ cdef void* address(ndarray x) noexcept
 cdef ndarray map_unary(const unary_loops* loops, ndarray x)
 cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth)
 cdef int accumulate(ndarray y, ndarray x) except -1
+cdef int add_to_rows(ndarray y, ndarray row) except -1
 cdef dtype common_dtype(str name, ndarray a, ndarray b)

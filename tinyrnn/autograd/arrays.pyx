@@ -150,6 +150,22 @@ cdef int accumulate(ndarray y, ndarray x) except -1:
     return run_unary(&accumulate_loops, x, y)
 
 
+cdef int add_to_rows(ndarray y, ndarray row) except -1:
+    """y += row for a C-contiguous y: inf and NaN raise no warning. The threads take rows."""
+    cdef Py_ssize_t n = PyArray_SIZE(row), size = n * PyArray_ITEMSIZE(y), rows = PyArray_SIZE(y) // max(n, 1), i
+    cdef unary_loop add = accumulate_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else accumulate_loops.f64
+    cdef char* start = PyArray_BYTES(y)
+    cdef char* at_row
+    if not is_real(y):
+        y += row
+        return 0
+    row = contiguous(row)
+    at_row = PyArray_BYTES(row)
+    for i in prange(rows, num_threads=threads_of(rows * n), schedule="static", nogil=True):
+        add(at_row, start + i * size, n)
+    return 0
+
+
 # ---- two arrays ------------------------------------------------------------------------------------------------------
 
 cdef dtype common_dtype(str name, ndarray a, ndarray b):

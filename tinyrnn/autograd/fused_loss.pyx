@@ -1,18 +1,24 @@
-"""Cross-entropy as one node. Its twin in ``reference_loss.py`` says the same in primitive operations."""
+"""Cross-entropy as one node, alone and with the linear layer before it. Their twins in ``reference_loss.py`` say the
+same in primitive operations."""
+cimport cython
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from numpy cimport (
-    NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray, npy_intp,
+    NPY_FLOAT, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY, PyArray_ITEMSIZE, PyArray_TYPE, import_array,
+    ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, empty, is_real
+from tinyrnn.autograd.arrays cimport add_to_rows, contiguous, empty, is_real
 from tinyrnn.autograd.engine cimport record
+from tinyrnn.autograd.product cimport multiply_into
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels cimport loss as kernel
 from tinyrnn.kernels.parallel cimport threads_for
 
+import numpy as np
+
 from tinyrnn.autograd import reference_loss
-from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.fused import twin_gradients
 
 import_array()
@@ -83,13 +89,13 @@ def cross_entropy(Tensor input not None, Tensor target not None, Tensor weight=N
     return of_rows(rows, target, weight, ignore_index, reduction, label_smoothing)
 
 
-cdef double described(kernel.cross_entropy* p, ndarray x, ndarray target, ndarray weight, int64_t ignored,
-                      double smoothing) except? -1:
-    """Fills in the kernel's view; returns the sum of the weights of all rows that count."""
+cdef double described(kernel.cross_entropy* p, Py_ssize_t rows, Py_ssize_t classes, ndarray target, ndarray weight,
+                      int64_t ignored, double smoothing) except? -1:
+    """Fills in the kernel's view, all but the scores; returns the sum of the weights of all rows that count."""
     cdef const int64_t* t = <const int64_t*> PyArray_DATA(target)
     cdef Py_ssize_t i
     cdef double total = 0
-    p.N, p.C, p.x, p.target = PyArray_DIMS(x)[0], PyArray_DIMS(x)[1], PyArray_DATA(x), <int64_t*> PyArray_DATA(target)
+    p.N, p.C, p.x, p.target = rows, classes, NULL, <int64_t*> PyArray_DATA(target)
     p.ignored, p.smoothing, p.weights = ignored, smoothing, p.C
     p.weight = NULL
     if weight is not None:
@@ -124,7 +130,8 @@ cdef Tensor of_rows(Tensor input, Tensor target, Tensor weight, int64_t ignored,
     cdef kernel.cross_entropy p
     if weight is not None:
         w = contiguous(weight.array)
-    total = described(&p, x, t, w, ignored, smoothing)
+    total = described(&p, dims, PyArray_DIMS(x)[1], t, w, ignored, smoothing)
+    p.x = PyArray_DATA(x)
     loss, largest, sums = [PyArray_EMPTY(1, &dims, type_num, 0) for _ in range(3)]
     with nogil:
         forward(type_num == NPY_FLOAT, &p, PyArray_DATA(loss), PyArray_DATA(largest), PyArray_DATA(sums))
@@ -135,7 +142,8 @@ cdef Tensor of_rows(Tensor input, Tensor target, Tensor weight, int64_t ignored,
         if get_mode() == RECORDING:
             inputs = (input, target, weight, ignored, reduction, smoothing)
             return twin_gradients(reference_loss.cross_entropy, inputs, (dy,))[0]
-        described(&p, x, t, w, ignored, smoothing)
+        described(&p, dims, PyArray_DIMS(x)[1], t, w, ignored, smoothing)
+        p.x = PyArray_DATA(x)
         if reduction == "mean":
             d = scalar(number(d, 0) / total, type_num)
         with nogil:
@@ -144,3 +152,143 @@ cdef Tensor of_rows(Tensor input, Tensor target, Tensor weight, int64_t ignored,
         return wrap(dx)
     backward.__qualname__ = "cross_entropy"
     return record(reduced(loss, dims, reduction, total), (input,), backward, (input, target, weight))
+
+
+# ---- with the linear layer before it ---------------------------------------------------------------------------------
+
+cdef enum:
+    PIECE_BYTES = 8 << 20               # of scores at a time: they come back from the caches for their gradient
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Pieces:
+    """``linear_cross_entropy`` at work: the scores of some rows after the other, and at once what they give."""
+
+    cdef kernel.cross_entropy p
+    cdef ndarray x, w, b, t, weight, kept, loss, largest, sums, slope, dx, dw, db
+    cdef bint is_float
+    cdef double total
+    cdef Py_ssize_t rows                                    # in a piece
+
+    cdef int take(self, tuple inputs, int64_t ignored, double smoothing) except -1:
+        """What came in, as the loops want it, without the rows that do not count."""
+        cdef Tensor input, linear_weight, linear_bias, target, weight
+        cdef ndarray t, x
+        cdef npy_intp N, C
+        input, linear_weight, linear_bias, target, weight = inputs
+        t, x = contiguous(target.array), contiguous(input.array)
+        C = PyArray_DIMS(linear_weight.array)[0]
+        self.kept = np.flatnonzero(t != ignored)
+        N = PyArray_DIMS(self.kept)[0]
+        self.x, self.t = (x, t) if N == PyArray_DIMS(t)[0] else (x[self.kept], t[self.kept])
+        self.w, self.b = linear_weight.array, None if linear_bias is None else linear_bias.array
+        self.weight = None if weight is None else contiguous(weight.array)
+        self.is_float = PyArray_TYPE(x) == NPY_FLOAT
+        self.total = described(&self.p, N, C, self.t, self.weight, ignored, smoothing)
+        self.loss, self.largest, self.sums = [np.empty(N, x.dtype) for _ in range(3)]
+        pieces = max(-(-N * C * PyArray_ITEMSIZE(x) // PIECE_BYTES), 1)
+        self.rows = max(-(-N // pieces), 1)
+        return 0
+
+    cdef int run(self, double slope, bint wants_dx, bint wants_dw, bint wants_db) except -1:
+        """Every piece, with the gradients that are wanted for the gradient ``slope`` of every row's loss."""
+        cdef Py_ssize_t N = PyArray_DIMS(self.t)[0], C = self.p.C, first
+        cdef bint backward = wants_dx or wants_dw or wants_db
+        cdef ndarray scores = np.empty((min(self.rows, N), C), self.x.dtype), slopes = None, x, s, d
+        self.dx = np.empty_like(self.x) if wants_dx else None
+        self.dw = np.zeros((C, PyArray_DIMS(self.x)[1]), self.x.dtype) if wants_dw else None
+        self.db = np.zeros(C, self.x.dtype) if wants_db else None
+        if backward:
+            slopes, self.slope = np.empty_like(scores), scalar(slope, PyArray_TYPE(self.x))
+        for first in range(0, N, self.rows):
+            x = self.x[first:first + self.rows]
+            s = scores[:len(x)]
+            multiply_into(s, x, self.w.T, False)
+            if self.b is not None:
+                add_to_rows(s, self.b)
+            d = None if slopes is None else slopes[:len(x)]
+            self.losses(s, d, first)
+            if wants_dx:
+                multiply_into(self.dx[first:first + self.rows], d, self.w, False)
+            if wants_dw:
+                multiply_into(self.dw, d.T, x, True)
+            if wants_db:
+                self.db += wrap(d).sum(0).array
+        return 0
+
+    cdef int losses(self, ndarray s, ndarray d, Py_ssize_t first) except -1:
+        """The losses of the rows from ``first`` on, from their scores s, and the gradient d of these, if it is one."""
+        cdef Py_ssize_t at = first * PyArray_ITEMSIZE(s)
+        cdef char* largest = PyArray_BYTES(self.largest) + at
+        cdef char* sums = PyArray_BYTES(self.sums) + at
+        self.p.x, self.p.N = PyArray_DATA(s), PyArray_DIMS(s)[0]
+        self.p.target = <int64_t*> PyArray_DATA(self.t) + first
+        with nogil:
+            forward(self.is_float, &self.p, PyArray_BYTES(self.loss) + at, largest, sums)
+            if d is not None:
+                backward_rows(self.is_float, &self.p, largest, sums, PyArray_DATA(self.slope), 0, PyArray_DATA(d))
+        return 0
+
+    cdef ndarray spread(self, Py_ssize_t rows):
+        """The gradient of the input, with zeros in the rows that do not count."""
+        cdef ndarray dx = self.dx
+        if dx is not None and len(dx) < rows:
+            dx = np.zeros((rows, PyArray_DIMS(dx)[1]), dx.dtype)
+            dx[self.kept] = self.dx
+        return dx
+
+
+cdef tuple in_pieces(tuple inputs, tuple options, bint recorded):
+    """The loss, and the gradients of input, weight and bias for dy = 1: None for what is not wanted."""
+    cdef Pieces pieces = Pieces.__new__(Pieces)
+    cdef list wants = [recorded and x is not None and x.requires_grad for x in inputs[:3]]
+    cdef double slope
+    pieces.take(inputs, options[0], options[2])
+    slope = 1 / pieces.total if options[1] == "mean" and pieces.total else 1
+    pieces.run(slope, wants[0], wants[1], wants[2])
+    loss = reduced(pieces.loss, len(pieces.loss), options[1], pieces.total)
+    found = pieces.spread(len(inputs[0])), pieces.dw, pieces.db
+    return loss, tuple([None if g is None else wrap(g) for g in found])
+
+
+cdef int check_linear(Tensor input, Tensor linear_weight, Tensor linear_bias, Tensor target, Tensor weight) except -1:
+    """Everything the loops rely on."""
+    cdef str name = "linear_cross_entropy"
+    if not is_real(input.array):
+        raise DtypeError(f"{name}: expected a float input, not {input.dtype} {input.shape}")
+    for x in (linear_weight, linear_bias, weight):
+        if x is not None and x.dtype != input.dtype:
+            raise DtypeError(f"{name}: {input.dtype} {input.shape} and {x.dtype} {x.shape} do not mix")
+    if input.ndim != 2 or linear_weight.ndim != 2 or input.shape[1] != linear_weight.shape[1]:
+        raise ShapeError(f"{name}: {input.shape} with a weight of {linear_weight.shape}")
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:1]:
+        raise ShapeError(f"{name}: a bias of {linear_bias.shape} beside a weight of {linear_weight.shape}")
+    reference_loss.check_shapes(name, input.shape[:1] + linear_weight.shape[:1], target, weight, 1)
+    return 0
+
+
+def linear_cross_entropy(Tensor input not None, Tensor linear_weight not None, Tensor linear_bias,
+                         Tensor target not None, Tensor weight=None, ignore_index=-100, reduction="mean",
+                         label_smoothing=0.0):
+    """loss = cross_entropy(x W^T + b, target, ...) of input x (N, I), linear_weight W (C, I), linear_bias b (C,) or
+    None, target (N,), with the reduction "mean" or "sum".
+
+    The scores are made some rows at a time, and their gradients with them: all N x C are never there at once. Rows of
+    class ``ignore_index`` are not looked at. Other shapes raise ShapeError, other dtypes DtypeError, a class outside
+    [0, C) IndexError.
+    """
+    cdef tuple inputs = (input, linear_weight, linear_bias, target, weight)
+    cdef tuple options = (ignore_index, reduction, label_smoothing)
+    cdef object made
+    check_linear(input, linear_weight, linear_bias, target, weight)
+    loss, made = in_pieces(inputs, options, get_mode() == RECORDING)
+
+    def backward(y, Tensor dy):
+        nonlocal made
+        if get_mode() == RECORDING:
+            return twin_gradients(reference_loss.linear_cross_entropy, inputs + options, (dy,))[:3]
+        found, made = made if made is not None else in_pieces(inputs, options, True)[1], None
+        return tuple([g if g is None or number(dy.array, 0) == 1 else g * dy for g in found])
+    backward.__qualname__ = "linear_cross_entropy"
+    return record(loss, inputs[:3], backward, inputs)

@@ -1,16 +1,13 @@
 """Matrix products. All of them go through one door, ``product.multiply``."""
-from cython.parallel cimport prange
 from numpy cimport (
-    NPY_BOOL, NPY_FLOAT, PyArray_BYTES, PyArray_DIMS, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_SwapAxes,
-    PyArray_TYPE, import_array, ndarray,
+    NPY_BOOL, PyArray_DIMS, PyArray_NDIM, PyArray_SwapAxes, PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of, threads_of
+from tinyrnn.autograd.arrays cimport add_to_rows, shape_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.product cimport multiply
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
-from tinyrnn.kernels.pointwise cimport accumulate_loops, unary_loop
 
 import numpy as np
 
@@ -194,22 +191,6 @@ def addmv(Tensor input not None, Tensor mat not None, Tensor vec not None, *, be
 def baddbmm(Tensor input not None, Tensor batch1 not None, Tensor batch2 not None, *, beta=1, alpha=1):
     """y = beta input + alpha batch1 @ batch2 for batches of matrices"""
     return added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
-
-
-cdef int add_to_rows(ndarray y, ndarray row) except -1:
-    """y += row for a C-contiguous y: inf and NaN raise no warning. The threads take rows."""
-    cdef Py_ssize_t n = PyArray_SIZE(row), size = n * PyArray_ITEMSIZE(y), rows = PyArray_SIZE(y) // max(n, 1), i
-    cdef unary_loop add = accumulate_loops.f32 if PyArray_TYPE(y) == NPY_FLOAT else accumulate_loops.f64
-    cdef char* start = PyArray_BYTES(y)
-    cdef char* at_row
-    if not is_real(y):
-        y += row
-        return 0
-    row = contiguous(row)
-    at_row = PyArray_BYTES(row)
-    for i in prange(rows, num_threads=threads_of(rows * n), schedule="static", nogil=True):
-        add(at_row, start + i * size, n)
-    return 0
 
 
 def linear(Tensor input not None, Tensor weight not None, Tensor bias=None):

@@ -29,12 +29,18 @@ cdef ndarray multiply(ndarray a, ndarray b):
     if PyArray_NDIM(a) == 2 and PyArray_NDIM(b) == 2:
         dims[0], dims[1] = PyArray_DIMS(a)[0], PyArray_DIMS(b)[1]
         y = PyArray_EMPTY(2, dims, PyArray_TYPE(a), 0)
-        one(a, b, y, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y))
+        multiply_into(y, a, b, False)
         return y
     if PyArray_NDIM(b) == 2:            # one matrix for all: its product with all rows at once
         shape = shape_of(a)
         return multiply(a.reshape((prod(shape[:-1]), shape[-1])), b).reshape(shape[:-1] + (PyArray_DIMS(b)[1],))
     return batched(a, b)
+
+
+cdef int multiply_into(ndarray y, ndarray a, ndarray b, bint add) except -1:
+    """y = a b, or y += a b, for matrices of one float dtype whose shapes fit; the elements of a row of y lie side by
+    side."""
+    return one(a, b, y, PyArray_BYTES(a), PyArray_BYTES(b), PyArray_BYTES(y), add)
 
 
 cdef ndarray batched(ndarray a, ndarray b):
@@ -49,12 +55,12 @@ cdef ndarray batched(ndarray a, ndarray b):
     y = y.reshape((n,) + shape_of(y)[-2:])
     for i in range(n):
         one(a, b, y, PyArray_BYTES(a) + i * PyArray_STRIDES(a)[0], PyArray_BYTES(b) + i * PyArray_STRIDES(b)[0],
-            PyArray_BYTES(y) + i * PyArray_STRIDES(y)[0])
+            PyArray_BYTES(y) + i * PyArray_STRIDES(y)[0], False)
     return y.reshape(batch + shape_of(y)[1:])
 
 
-cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y) except -1:
-    """y = a b for the matrices that begin at these places; the last two dimensions give shapes and steps."""
+cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y, bint add) except -1:
+    """y = a b, or y += a b, for the matrices that begin there; the last two dimensions give shapes and steps."""
     cdef int i = PyArray_NDIM(a) - 2, j = PyArray_NDIM(b) - 2, k = PyArray_NDIM(y) - 2, failed
     cdef npy_intp size = PyArray_ITEMSIZE(a)
     cdef bint single = PyArray_TYPE(a) == NPY_FLOAT
@@ -63,10 +69,10 @@ cdef int one(ndarray a, ndarray b, ndarray y, char* at_a, char* at_b, char* at_y
     cdef npy_intp b_row = PyArray_STRIDES(b)[j] // size, b_col = PyArray_STRIDES(b)[j + 1] // size
     cdef npy_intp y_row = PyArray_STRIDES(y)[k] // size
     if M * N * K < SMALL:
-        failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, False)
+        failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, add)
     else:
         with nogil:
-            failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, False)
+            failed = gemm(single, M, N, K, at_a, a_row, a_col, at_b, b_row, b_col, at_y, y_row, add)
     if failed:
         raise MemoryError(f"matmul: no memory for the product of {shape_of(a)} and {shape_of(b)}")
     return 0

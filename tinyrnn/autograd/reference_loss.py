@@ -1,8 +1,9 @@
-"""Cross-entropy in primitive operations: the specification of the fused one."""
+"""Cross-entropy in primitive operations, alone and after a linear layer: the specification of the fused ones."""
 import numpy as np
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.ops_linalg import linear
 from tinyrnn.autograd.ops_softmax import log_softmax
 
 
@@ -24,6 +25,13 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     if reduction == "mean":
         even = even / total_weight(target, weight, ignore_index, even.dtype)
     return loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[dim])
+
+
+def linear_cross_entropy(input, linear_weight, linear_bias, target, weight=None, ignore_index=-100, reduction="mean",
+                         label_smoothing=0.0):
+    """loss = cross_entropy(x W^T + b, target, ...): input x (N, I), linear_weight W (C, I), linear_bias b (C,)."""
+    scores = linear(input, linear_weight, linear_bias)
+    return cross_entropy(scores, target, weight, ignore_index, reduction, label_smoothing)
 
 
 def negative_likelihood(name, logs, target, weight, ignore_index, reduction):

@@ -35,6 +35,7 @@ from tinyrnn.nn.functional_loss import (
     huber_loss,
     kl_div,
     l1_loss,
+    linear_cross_entropy,
     mixture_nll_loss,
     mse_loss,
     nll_loss,
@@ -44,9 +45,9 @@ from tinyrnn.nn.functional_loss import (
 __all__ = [
     "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
     "dropout", "elu", "elu_", "embedding", "gaussian_nll_loss", "gelu", "hardtanh", "hardtanh_", "huber_loss", "kl_div",
-    "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "logsigmoid", "mixture_nll_loss",
-    "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "relu", "relu_", "relu6", "sigmoid", "silu",
-    "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
+    "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "linear_cross_entropy", "log_softmax", "logsigmoid",
+    "mixture_nll_loss", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "relu", "relu_", "relu6", "sigmoid",
+    "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softsign", "tanh",
 ]
 
 

@@ -14,6 +14,7 @@ from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_activations import logsigmoid
 from tinyrnn.autograd.ops_gather import where
+from tinyrnn.autograd.ops_linalg import linear
 from tinyrnn.autograd.ops_softmax import log_softmax
 from tinyrnn.autograd.reference_loss import class_dim, negative_likelihood, over_classes
 
@@ -25,6 +26,11 @@ def check_reduction(name, reduction, size_average=None, reduce=None):
         raise TypeError(f"{name}: size_average and reduce are gone; use reduction='mean', 'sum' or 'none'")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def check_smoothing(label_smoothing):
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
 
 
 def reduced(loss, reduction):
@@ -46,12 +52,31 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     A class outside [0, C) raises IndexError.
     """
     check_reduction("cross_entropy", reduction, size_average, reduce)
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    check_smoothing(label_smoothing)
     if target.shape == input.shape and input.ndim:
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore_index)
     module = fused_loss if is_fused_enabled() else reference_loss
     return module.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean",
+                         ignore_index=None, label_smoothing=0.0):
+    """cross_entropy(linear(input, linear_weight, linear_bias), target, ...), without all the scores in memory at once.
+
+    input (N, I) or (I,), linear_weight (C, I), linear_bias (C,); the others, and what is raised, as in
+    :func:`cross_entropy`. With the reductions "mean" and "sum" and targets (N,) that are classes it is one node, which
+    makes the scores of some rows after the other; rows of class ``ignore_index`` cost nothing.
+    """
+    check_reduction("linear_cross_entropy", reduction)
+    check_smoothing(label_smoothing)
+    ignore_index = -100 if ignore_index is None else ignore_index
+    differentiated = weight is not None and weight.requires_grad
+    if reduction == "none" or target.dtype.kind == "f" or input.ndim != 2 or differentiated:
+        return cross_entropy(linear(input, linear_weight, linear_bias), target, weight, ignore_index=ignore_index,
+                             reduction=reduction, label_smoothing=label_smoothing)
+    module = fused_loss if is_fused_enabled() else reference_loss
+    return module.linear_cross_entropy(input, linear_weight, linear_bias, target, weight, ignore_index, reduction,
+                                       label_smoothing)
 
 
 def soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore_index):

@@ -20,7 +20,7 @@ from tinyrnn.nn.attention import AdditiveAttention
 from tinyrnn.nn.decoding import Search
 from tinyrnn.nn.dropout import Dropout
 from tinyrnn.nn.embedding import Embedding
-from tinyrnn.nn.functional import cross_entropy
+from tinyrnn.nn.functional import cross_entropy, linear_cross_entropy
 from tinyrnn.nn.lengths import as_lengths, length_mask
 from tinyrnn.nn.linear import Linear
 from tinyrnn.nn.module import Module
@@ -137,16 +137,15 @@ class Decoder(Module):
             output, state = self.rnn.step(x, state)
         return output, context, as_tuple(state), weights
 
-    def score(self, output, embedded, context):
-        """(..., H), (..., E), (..., C) -> logits (..., V)"""
-        known = cat([output, embedded, context], -1)
-        return self.output(self.dropout(self.readout(known).tanh()))
+    def hidden(self, output, embedded, context):
+        """What the scores are made of: (..., H), (..., E), (..., C) -> (..., H)"""
+        return self.dropout(self.readout(cat([output, embedded, context], -1)).tanh())
 
     def step(self, token, state, memory):
         """token (B,) -> logits (B, V), new state, attention weights (B, S) or None"""
         embedded = self.dropout(self.embedding(token))
         output, context, state, weights = self.advance(embedded, state, memory)
-        return self.score(output, embedded, context), state, weights
+        return self.output(self.hidden(output, embedded, context)), state, weights
 
     def forward(self, target, state, memory, teacher_forcing_ratio=1.0):
         """Scores every next token: target (B, T) -> logits (B, T, V), where logits[:, t] answer target[:, :t + 1].
@@ -156,7 +155,7 @@ class Decoder(Module):
         if not 0 <= teacher_forcing_ratio <= 1:
             raise ValueError(f"Decoder: teacher_forcing_ratio must lie in [0, 1], not {teacher_forcing_ratio}")
         if teacher_forcing_ratio == 1:
-            return self.forward_forced(target, state, memory)
+            return self.output(self.read(target, state, memory))      # all the scores in one product, after the loop
         logits = []
         forced = default_generator.uniform(target.shape[1], "float64") < teacher_forcing_ratio
         for t in range(target.shape[1]):
@@ -165,14 +164,14 @@ class Decoder(Module):
             logits.append(score)
         return stack(logits, 1)
 
-    def forward_forced(self, target, state, memory):
-        """All the scores in one product, after the loop."""
+    def read(self, target, state, memory):
+        """The hidden layer below the scores of every next token: target (B, T) -> (B, T, H)"""
         embedded, outputs, contexts = self.dropout(self.embedding(target)), [], []
         for row in embedded.unbind(1):
             output, context, state, _ = self.advance(row, state, memory)
             outputs.append(output)
             contexts.append(context)
-        return self.score(stack(outputs, 1), embedded, stack(contexts, 1))
+        return self.hidden(stack(outputs, 1), embedded, stack(contexts, 1))
 
 
 class Seq2Seq(Search, Module):
@@ -221,9 +220,20 @@ class Seq2Seq(Search, Module):
         if target.ndim != 2 or len(target) != len(source) or target.shape[1] < 2:
             raise ShapeError(f"Seq2Seq: expected a target of shape ({len(source)}, at least 2) beside the source "
                              f"{source.shape}, not {target.shape}")
-        logits = self(source, target[:, :-1], source_lengths, teacher_forcing_ratio)
-        return cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=self.padding_idx,
-                             label_smoothing=label_smoothing)
+        after, options = target[:, 1:].flatten(), {"ignore_index": self.padding_idx, "label_smoothing": label_smoothing}
+        if teacher_forcing_ratio != 1 or self.watched():        # else the scores are never all there
+            logits = self(source, target[:, :-1], source_lengths, teacher_forcing_ratio)
+            return cross_entropy(logits.flatten(0, 1), after, **options)
+        hidden = self.decoder.read(target[:, :-1], *self.encode(source, source_lengths)).flatten(0, 1)
+        output = self.decoder.output
+        return linear_cross_entropy(hidden, output.weight, after, linear_bias=output.bias, **options)
+
+    def watched(self):
+        """Whether somebody wants to see the scores: a hook, or a forward or an output that is not the one here."""
+        parts = self, self.decoder, self.decoder.output
+        own = (Seq2Seq.forward, Decoder.forward, Linear.forward)
+        return (any(type(part).forward is not forward for part, forward in zip(parts, own, strict=True))
+                or any(part._forward_hooks or part._forward_pre_hooks for part in parts))
 
     def step(self, token, state, memory):
         """One step of the decoder: token (B,) -> logits (B, V), new state, attention weights (B, S) or None."""

@@ -14,6 +14,7 @@ from tinyrnn.autograd.product cimport multiply_into
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels cimport loss as kernel
 from tinyrnn.kernels.parallel cimport threads_for
+from tinyrnn.kernels.reduce cimport BLOCK, half_of
 
 import numpy as np
 
@@ -156,66 +157,65 @@ cdef Tensor of_rows(Tensor input, Tensor target, Tensor weight, int64_t ignored,
 
 # ---- with the linear layer before it ---------------------------------------------------------------------------------
 
-cdef enum:
-    PIECE_BYTES = 8 << 20               # of scores at a time: they come back from the caches for their gradient
-
-
 @cython.final
 @cython.auto_pickle(False)
 cdef class Pieces:
-    """``linear_cross_entropy`` at work: the scores of some rows after the other, and at once what they give."""
+    """``linear_cross_entropy`` at work: the scores of some rows after the other, and at once what they give.
+
+    The pieces are the leaves of the tree by which sums are made (``reduce.h``), at most 512 rows, so that every bit is
+    what it is when all scores are made at once.
+    """
 
     cdef kernel.cross_entropy p
-    cdef ndarray x, w, b, t, weight, kept, loss, largest, sums, slope, dx, dw, db
-    cdef bint is_float
+    cdef ndarray x, w, b, t, weight, loss, largest, sums, scores, slopes, slope, dx, dw
+    cdef bint is_float, wants_db
     cdef double total
-    cdef Py_ssize_t rows                                    # in a piece
 
     cdef int take(self, tuple inputs, int64_t ignored, double smoothing) except -1:
-        """What came in, as the loops want it, without the rows that do not count."""
+        """What came in, as the loops want it."""
         cdef Tensor input, linear_weight, linear_bias, target, weight
-        cdef ndarray t, x
-        cdef npy_intp N, C
+        cdef npy_intp N
         input, linear_weight, linear_bias, target, weight = inputs
-        t, x = contiguous(target.array), contiguous(input.array)
-        C = PyArray_DIMS(linear_weight.array)[0]
-        self.kept = np.flatnonzero(t != ignored)
-        N = PyArray_DIMS(self.kept)[0]
-        self.x, self.t = (x, t) if N == PyArray_DIMS(t)[0] else (x[self.kept], t[self.kept])
-        self.w, self.b = linear_weight.array, None if linear_bias is None else linear_bias.array
+        self.x, self.w, self.t = contiguous(input.array), linear_weight.array, contiguous(target.array)
+        self.b = None if linear_bias is None else linear_bias.array
         self.weight = None if weight is None else contiguous(weight.array)
-        self.is_float = PyArray_TYPE(x) == NPY_FLOAT
-        self.total = described(&self.p, N, C, self.t, self.weight, ignored, smoothing)
-        self.loss, self.largest, self.sums = [np.empty(N, x.dtype) for _ in range(3)]
-        pieces = max(-(-N * C * PyArray_ITEMSIZE(x) // PIECE_BYTES), 1)
-        self.rows = max(-(-N // pieces), 1)
+        self.is_float = PyArray_TYPE(self.x) == NPY_FLOAT
+        N = PyArray_DIMS(self.x)[0]
+        self.total = described(&self.p, N, PyArray_DIMS(self.w)[0], self.t, self.weight, ignored, smoothing)
+        self.loss, self.largest, self.sums = [np.empty(N, self.x.dtype) for _ in range(3)]
         return 0
 
-    cdef int run(self, double slope, bint wants_dx, bint wants_dw, bint wants_db) except -1:
-        """Every piece, with the gradients that are wanted for the gradient ``slope`` of every row's loss."""
-        cdef Py_ssize_t N = PyArray_DIMS(self.t)[0], C = self.p.C, first
-        cdef bint backward = wants_dx or wants_dw or wants_db
-        cdef ndarray scores = np.empty((min(self.rows, N), C), self.x.dtype), slopes = None, x, s, d
+    cdef ndarray run(self, double slope, bint wants_dx, bint wants_dw, bint wants_db):
+        """Everything, with the gradients that are wanted for the gradient ``slope`` of every row's loss. Returns that
+        of the bias."""
+        cdef Py_ssize_t N = PyArray_DIMS(self.x)[0], C = self.p.C
         self.dx = np.empty_like(self.x) if wants_dx else None
         self.dw = np.zeros((C, PyArray_DIMS(self.x)[1]), self.x.dtype) if wants_dw else None
-        self.db = np.zeros(C, self.x.dtype) if wants_db else None
-        if backward:
-            slopes, self.slope = np.empty_like(scores), scalar(slope, PyArray_TYPE(self.x))
-        for first in range(0, N, self.rows):
-            x = self.x[first:first + self.rows]
-            s = scores[:len(x)]
-            multiply_into(s, x, self.w.T, False)
-            if self.b is not None:
-                add_to_rows(s, self.b)
-            d = None if slopes is None else slopes[:len(x)]
-            self.losses(s, d, first)
-            if wants_dx:
-                multiply_into(self.dx[first:first + self.rows], d, self.w, False)
-            if wants_dw:
-                multiply_into(self.dw, d.T, x, True)
-            if wants_db:
-                self.db += wrap(d).sum(0).array
-        return 0
+        self.wants_db = wants_db
+        self.scores = np.empty((min(N, BLOCK), C), self.x.dtype)
+        if wants_dx or wants_dw or wants_db:
+            self.slopes, self.slope = np.empty_like(self.scores), scalar(slope, PyArray_TYPE(self.x))
+        return self.rows(0, N)
+
+    cdef ndarray rows(self, Py_ssize_t first, Py_ssize_t last):
+        """The rows from ``first`` up to ``last``. Returns their sum of the gradient of the scores, if it is wanted."""
+        cdef ndarray x, s, d = None, a, b
+        if last - first > BLOCK:
+            middle = first + half_of(last - first)
+            a, b = self.rows(first, middle), self.rows(middle, last)
+            return a + b if self.wants_db else None
+        x, s = self.x[first:last], self.scores[:last - first]
+        multiply_into(s, x, self.w.T, False)
+        if self.b is not None:
+            add_to_rows(s, self.b)
+        if self.slopes is not None:
+            d = self.slopes[:last - first]
+        self.losses(s, d, first)
+        if self.dx is not None:
+            multiply_into(self.dx[first:last], d, self.w, False)
+        if self.dw is not None:
+            multiply_into(self.dw, d.T, x, True)
+        return wrap(d).sum(0).array if self.wants_db else None
 
     cdef int losses(self, ndarray s, ndarray d, Py_ssize_t first) except -1:
         """The losses of the rows from ``first`` on, from their scores s, and the gradient d of these, if it is one."""
@@ -230,14 +230,6 @@ cdef class Pieces:
                 backward_rows(self.is_float, &self.p, largest, sums, PyArray_DATA(self.slope), 0, PyArray_DATA(d))
         return 0
 
-    cdef ndarray spread(self, Py_ssize_t rows):
-        """The gradient of the input, with zeros in the rows that do not count."""
-        cdef ndarray dx = self.dx
-        if dx is not None and len(dx) < rows:
-            dx = np.zeros((rows, PyArray_DIMS(dx)[1]), dx.dtype)
-            dx[self.kept] = self.dx
-        return dx
-
 
 cdef tuple in_pieces(tuple inputs, tuple options, bint recorded):
     """The loss, and the gradients of input, weight and bias for dy = 1: None for what is not wanted."""
@@ -246,10 +238,9 @@ cdef tuple in_pieces(tuple inputs, tuple options, bint recorded):
     cdef double slope
     pieces.take(inputs, options[0], options[2])
     slope = 1 / pieces.total if options[1] == "mean" and pieces.total else 1
-    pieces.run(slope, wants[0], wants[1], wants[2])
+    db = pieces.run(slope, wants[0], wants[1], wants[2])
     loss = reduced(pieces.loss, len(pieces.loss), options[1], pieces.total)
-    found = pieces.spread(len(inputs[0])), pieces.dw, pieces.db
-    return loss, tuple([None if g is None else wrap(g) for g in found])
+    return loss, tuple([None if g is None else wrap(g) for g in (pieces.dx, pieces.dw, db)])
 
 
 cdef int check_linear(Tensor input, Tensor linear_weight, Tensor linear_bias, Tensor target, Tensor weight) except -1:
@@ -274,9 +265,8 @@ def linear_cross_entropy(Tensor input not None, Tensor linear_weight not None, T
     """loss = cross_entropy(x W^T + b, target, ...) of input x (N, I), linear_weight W (C, I), linear_bias b (C,) or
     None, target (N,), with the reduction "mean" or "sum".
 
-    The scores are made some rows at a time, and their gradients with them: all N x C are never there at once. Rows of
-    class ``ignore_index`` are not looked at. Other shapes raise ShapeError, other dtypes DtypeError, a class outside
-    [0, C) IndexError.
+    The scores are made at most 512 rows at a time, and their gradients with them: all N x C are never there at once.
+    Other shapes raise ShapeError, other dtypes DtypeError, a class outside [0, C) IndexError.
     """
     cdef tuple inputs = (input, linear_weight, linear_bias, target, weight)
     cdef tuple options = (ignore_index, reduction, label_smoothing)

@@ -20,6 +20,7 @@ import math
 import struct
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -27,7 +28,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import binary_cross_entropy_with_logits
 from tinyrnn.nn.utils import clip_grad_norm_, weight_noise
-from tinyrnn.utils.arguments import fraction, nonnegative, positive
+from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
 from tinyrnn.utils.data import BucketBatchSampler
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import figure
@@ -64,17 +65,17 @@ def read_music(path):
         if path.suffix == ".mat":
             file = optional("scipy.io").loadmat(path)
             return {split: [roll.astype(np.uint8) for roll in file[f"{split}data"][0]] for split in SPLITS}
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             return {split: pieces(*(file[f"{split}_{kind}"] for kind in ("notes", "counts", "lens")))
                     for split in SPLITS}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError, BadZipFile) as error:
         raise SystemExit(f"{path} is not a file of piano rolls: {error}") from None
 
 
 def pieces(notes, counts, lens):
     """Rolls from the notes of all steps in a row, how many notes each step has, and how many steps each piece."""
     roll = np.zeros((lens.sum(), NOTES), np.uint8)
-    roll[np.repeat(np.arange(len(roll)), counts), notes] = 1
+    roll[np.repeat(np.arange(len(roll)), counts), notes.astype(np.uint32)] = 1  # so that -1 is no note
     return np.split(roll, np.cumsum(lens)[:-1])
 
 
@@ -229,8 +230,8 @@ def train_cell(args, data):
     result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history),
                "mean of test pieces": float(np.mean([nll(model, [roll]) for roll in data["test"]]))}
     (args.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    title = f"{args.data.stem}, {args.unit}"
-    run.draw(args.out / "nll.png", {"train": "train", "valid": "valid"}, "NLL in nats a step", title=title)
+    run.draw(args.out / "nll.png", {"train": "train", "valid": "valid"}, "NLL in nats a step",
+             title=f"{args.data.stem}, {args.unit}")
     return result, run.history, gradient_reach(model, data["valid"]) if args.watch else None
 
 
@@ -374,16 +375,15 @@ def arguments(given=None):
                               ("epochs", 500, "the most epochs"), ("seed", 0, "of everything random"),
                               ("patience", 50, "epochs without a better validation NLL after which to stop"),
                               ("threads", 2, "processor threads"), ("prime", 16, "steps given to --play")):
-        parser.add_argument(f"--{name}", type=int if name == "seed" else positive, default=value, help=text)
+        kind = {"seed": seed, "threads": threads}.get(name, positive)
+        parser.add_argument(f"--{name}", type=kind, default=value, help=text)
     parser.add_argument("--decay", type=nonnegative, default=1.0, help="factor of the learning rate in every epoch")
     parser.add_argument("--noise", type=nonnegative, default=0.075, help="standard deviation of noise on the weights")
     parser.add_argument("--dropout", type=fraction, default=0.0, help="share of the output left out in training")
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")
     parser.add_argument("--watch", action="store_true", help="draw how far back in time the gradient reaches")
     args = parser.parse_args(given)
-    if args.sets and not args.table:
-        parser.error("--sets belongs to --table")
-    return args
+    return args if args.table or not args.sets else parser.error("--sets belongs to --table")
 
 
 def main(given=None):

@@ -27,7 +27,7 @@ from tinyrnn import CheckpointError, optim
 from tinyrnn.nn import Ensemble, Hypothesis, Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
-from tinyrnn.utils.arguments import fraction, nonnegative, positive
+from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
 from tinyrnn.utils.data import BucketBatchSampler, Pieces, TextError, TokenBatchSampler, Vocabulary, Words
 from tinyrnn.utils.data.text import read_columns, read_lines, read_parallel, split_by_hash
 from tinyrnn.utils.extras import optional
@@ -351,8 +351,8 @@ def add_training(parser):
     add("--schedule", choices=("none", "plateau", "cosine"), default="none", help="of the learning rate, by epochs")
     add("--patience", type=positive, help="stop after so many epochs without a better validation perplexity")
     add("--average", type=positive, default=3, help="epochs whose models are averaged in average.npz")
-    add("--seed", type=int, default=0)
-    add("--threads", type=positive, default=2)
+    add("--seed", type=seed, default=0)
+    add("--threads", type=threads, default=2)
     add("--out", type=Path, default=Path("runs/translate"))
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
@@ -371,7 +371,7 @@ def add_translating(parser):
     add("--keep-unknown", action="store_true", help="write <unk>; otherwise the source word most looked at")
     add("--attention", type=Path, help="a picture of where the model looked in the first sentences")
     add("--batch", type=positive, default=32, help="sentences that are translated together")
-    add("--threads", type=positive, default=2)
+    add("--threads", type=threads, default=2)
 
 
 def add_scoring(parser):

@@ -282,6 +282,15 @@ def test_what_is_missing_is_named(music, tmp_path, capsys):
     (tmp_path / "jsb.npz").write_bytes(b"something else")
     with pytest.raises(SystemExit, match="not a file of piano rolls"):
         music.main(["--data", str(tmp_path / "jsb.npz")])
+    parts = {f"{split}_{kind}": np.ones(3, np.int64) for split in music.SPLITS for kind in ("notes", "counts", "lens")}
+    for note in (-1, 88):
+        np.savez(tmp_path / "jsb.npz", **parts | {"test_notes": np.array([3, note, 5])})
+        with pytest.raises(SystemExit, match="not a file of piano rolls"):
+            music.main(["--data", str(tmp_path / "jsb.npz")])
+    whole = (tmp_path / "jsb.npz").read_bytes()
+    (tmp_path / "jsb.npz").write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(SystemExit, match="not a file of piano rolls"):
+        music.main(["--data", str(tmp_path / "jsb.npz")])
     for wrong in (["--data", "a", "--sets", "jsb"], ["--data", "a", "--batch", "0"], []):
         with pytest.raises(SystemExit, match="2"):
             music.main(wrong)

@@ -3,11 +3,13 @@ import argparse
 
 import pytest
 
-from tinyrnn.utils.arguments import fraction, nonnegative, positive
+from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
 
 
 @pytest.mark.parametrize("kind, good, bad", [
     (positive, {"1": 1, "64": 64}, ["0", "-1", "1.5", "", "x", "\u0663", "1_0"]),
+    (threads, {"1": 1, "1024": 1024}, ["0", "1025", "-1", "two"]),
+    (seed, {"0": 0, "4294967295": 4294967295}, ["-1", "4294967296", "1.0"]),
     (nonnegative, {"0": 0.0, "1e-3": 0.001, "7": 7.0}, ["-1", "nan", "inf", "x", ""]),
     (fraction, {"0": 0.0, "0.25": 0.25}, ["1", "-0.1", "nan", "x"]),
 ], ids=lambda value: getattr(value, "__name__", ""))

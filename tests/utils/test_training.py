@@ -89,6 +89,13 @@ def test_what_does_not_fit_is_refused(tmp_path):
         train(tmp_path, resume=True, lr=0.2)
 
 
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("here first")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SystemExit, match="cannot be made: (File exists|Not a directory)"):
+            train(folder)
+
+
 def test_nan_is_never_best(tmp_path):
     run = train(tmp_path, figures=(math.nan, 2.0, math.nan))
     assert run.since_best() == 1

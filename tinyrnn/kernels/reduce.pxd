@@ -2,7 +2,6 @@
 from libc.stdint cimport int64_t
 
 cdef extern from "reduce.h":
-    Py_ssize_t half_of(Py_ssize_t n) noexcept nogil
     ctypedef void (*fold_loop)(
         const void* x, const void* c, void* y, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first,
         Py_ssize_t last) noexcept nogil

@@ -2,14 +2,28 @@
 import argparse
 import math
 
-__all__ = ["fraction", "nonnegative", "positive"]
+__all__ = ["fraction", "nonnegative", "positive", "seed", "threads"]
 
 
 def positive(text):
     """A whole number above 0."""
-    if not (text.isascii() and text.isdecimal()) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
-    return int(text)
+    return whole(text, "a whole number above 0", 1, math.inf)
+
+
+def threads(text):
+    """How many threads: a whole number from 1 to 1024."""
+    return whole(text, "a whole number from 1 to 1024", 1, 1024)
+
+
+def seed(text):
+    """The seed of random numbers: a whole number from 0 to 2^32 - 1."""
+    return whole(text, f"a whole number from 0 to {2**32 - 1}", 0, 2**32 - 1)
+
+
+def whole(text, expected, first, last):
+    if text.isascii() and text.isdecimal() and first <= int(text) <= last:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be {expected}, not {text!r}")
 
 
 def nonnegative(text):

@@ -78,7 +78,10 @@ class Run:
             self.load(checkpoint)
         elif checkpoint.exists():
             raise SystemExit(f"{checkpoint} is there already: go on with --resume, or choose another folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemExit(f"{self.folder} cannot be made: {error.strerror}") from None
         remove_unfinished(self.folder)
         self.write("config.json", json.dumps(self.config, indent=2) + "\n")
         self.started = time.perf_counter()

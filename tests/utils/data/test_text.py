@@ -17,6 +17,8 @@ def test_files(tmp_path):
     assert read_parallel(plain, byte_order) == [("Grüße \u2028 da", "a"), ("", ""), ("x", "b")]
     with pytest.raises(FileNotFoundError):
         read_lines(tmp_path / "none.gz")
+    with pytest.raises(TextError, match="is a folder"):
+        read_lines(tmp_path)
     (tmp_path / "latin").write_bytes("Grüße".encode("latin1"))
     (tmp_path / "cut.gz").write_bytes(packed.read_bytes()[:-12])
     (tmp_path / "not.gz").write_text("plain")

@@ -28,6 +28,8 @@ def read_lines(path, ends=None):
         binary = path if hasattr(path, "read") else opened(path, "rb")
         with io.TextIOWrapper(binary, "utf-8-sig", newline="\n") as file:
             return [line.strip(ends) for line in file]
+    except IsADirectoryError:
+        raise TextError(f"{path} is a folder, not a text file") from None
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TextError(f"{path} is not UTF-8 text, plain or gzipped: {error}") from None
 

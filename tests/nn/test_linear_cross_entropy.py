@@ -1,4 +1,6 @@
 """The output layer and cross-entropy as one, some rows at a time: beside PyTorch's, and what it may not do."""
+import contextlib
+import threading
 import tracemalloc
 
 import numpy as np
@@ -57,6 +59,38 @@ def test_has_the_bits_of_the_two(dtype):
         results.append([loss.detach().array, x.grad.array, w.grad.array, b.grad.array])
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("weights", [[0, 0, 1, 2], [1, -1, 1, 2]])
+def test_a_mean_over_a_weight_of_zero_is_not_finite(weights):
+    """Neither is its gradient, as in the two functions."""
+    a, b = pair(np.array(weights, float))
+    target = np.array([0, 1])
+    compare(lambda x, w: ours.linear_cross_entropy(x, w, pair(target)[0], weight=a),
+            lambda x, w: theirs.linear_cross_entropy(x, w, pair(target)[1], weight=b), normal(2, 3), normal(4, 3))
+
+
+def test_classes_that_change_meanwhile():
+    """Another thread writes classes that do not exist, after those that do were checked: no memory is touched."""
+    x, w = (leaf(normal(*shape))[0] for shape in ((600, 16), (400, 16)))
+    target = pair(np.zeros(600, np.int64))[0]
+    ended = threading.Event()
+
+    def write():
+        while not ended.is_set():
+            target.array[:] = 2 ** 40
+            target.array[:] = 0
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(30):
+            with contextlib.suppress(IndexError):
+                ours.linear_cross_entropy(x, w, target).backward()
+            with contextlib.suppress(IndexError):
+                ours.cross_entropy(ours.linear(x, w), target).backward()
+    finally:
+        ended.set()
+        writer.join()
 
 
 def test_twice_over_a_kept_graph():

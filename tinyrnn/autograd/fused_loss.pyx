@@ -123,7 +123,7 @@ cdef ndarray reduced(ndarray loss, Py_ssize_t n, str reduction, double total):
 
 cdef Tensor of_rows(Tensor input, Tensor target, Tensor weight, int64_t ignored, str reduction, double smoothing):
     """input (N, C), target (N,)"""
-    cdef ndarray x = contiguous(input.array), t = contiguous(target.array), w = None, loss, largest, sums
+    cdef ndarray x = contiguous(input.array), t = target.array.copy(), w = None, loss, largest, sums
     cdef npy_intp dims = PyArray_DIMS(x)[0]
     cdef int type_num = PyArray_TYPE(x)
     cdef Py_ssize_t step = 1 if reduction == "none" else 0
@@ -172,11 +172,11 @@ cdef class Pieces:
     cdef double total
 
     cdef int take(self, tuple inputs, int64_t ignored, double smoothing) except -1:
-        """What came in, as the loops want it."""
+        """What came in, as the loops want it; the classes as a copy, which stays as it was checked."""
         cdef Tensor input, linear_weight, linear_bias, target, weight
         cdef npy_intp N
         input, linear_weight, linear_bias, target, weight = inputs
-        self.x, self.w, self.t = contiguous(input.array), linear_weight.array, contiguous(target.array)
+        self.x, self.w, self.t = contiguous(input.array), linear_weight.array, target.array.copy()
         self.b = None if linear_bias is None else linear_bias.array
         self.weight = None if weight is None else contiguous(weight.array)
         self.is_float = PyArray_TYPE(self.x) == NPY_FLOAT
@@ -231,14 +231,11 @@ cdef class Pieces:
         return 0
 
 
-cdef tuple in_pieces(tuple inputs, tuple options, bint recorded):
-    """The loss, and the gradients of input, weight and bias for dy = 1: None for what is not wanted."""
+cdef tuple in_pieces(tuple inputs, tuple options, list wants):
+    """The loss, and the gradients of input, weight and bias for dy = 1: None for what ``wants`` denies."""
     cdef Pieces pieces = Pieces.__new__(Pieces)
-    cdef list wants = [recorded and x is not None and x.requires_grad for x in inputs[:3]]
-    cdef double slope
     pieces.take(inputs, options[0], options[2])
-    slope = 1 / pieces.total if options[1] == "mean" and pieces.total else 1
-    db = pieces.run(slope, wants[0], wants[1], wants[2])
+    db = pieces.run(1 / pieces.total if options[1] == "mean" else 1, wants[0], wants[1], wants[2])
     loss = reduced(pieces.loss, len(pieces.loss), options[1], pieces.total)
     return loss, tuple([None if g is None else wrap(g) for g in (pieces.dx, pieces.dw, db)])
 
@@ -265,20 +262,22 @@ def linear_cross_entropy(Tensor input not None, Tensor linear_weight not None, T
     """loss = cross_entropy(x W^T + b, target, ...) of input x (N, I), linear_weight W (C, I), linear_bias b (C,) or
     None, target (N,), with the reduction "mean" or "sum".
 
-    The scores are made at most 512 rows at a time, and their gradients with them: all N x C are never there at once.
+    The scores are made at most 512 rows at a time, and where gradients are recorded these with them, for dy = 1: all
+    N x C are never there at once.
     Other shapes raise ShapeError, other dtypes DtypeError, a class outside [0, C) IndexError.
     """
     cdef tuple inputs = (input, linear_weight, linear_bias, target, weight)
     cdef tuple options = (ignore_index, reduction, label_smoothing)
+    cdef list wants = [get_mode() == RECORDING and x is not None and x.requires_grad for x in inputs[:3]]
     cdef object made
     check_linear(input, linear_weight, linear_bias, target, weight)
-    loss, made = in_pieces(inputs, options, get_mode() == RECORDING)
+    loss, made = in_pieces(inputs, options, wants)
 
     def backward(y, Tensor dy):
         nonlocal made
         if get_mode() == RECORDING:
             return twin_gradients(reference_loss.linear_cross_entropy, inputs + options, (dy,))[:3]
-        found, made = made if made is not None else in_pieces(inputs, options, True)[1], None
+        found, made = made if made is not None else in_pieces(inputs, options, wants)[1], None
         return tuple([g if g is None or number(dy.array, 0) == 1 else g * dy for g in found])
     backward.__qualname__ = "linear_cross_entropy"
     return record(loss, inputs[:3], backward, inputs)

@@ -65,7 +65,8 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
 
     input (N, I) or (I,), linear_weight (C, I), linear_bias (C,); the others, and what is raised, as in
     :func:`cross_entropy`. With the reductions "mean" and "sum" and targets (N,) that are classes it is one node, which
-    makes the scores of at most 512 rows at a time. Every bit is that of the two functions.
+    makes the scores of at most 512 rows at a time, and the gradients at once: without a backward pass to come, call it
+    in ``no_grad``. For a gradient of 1, as ``loss.backward()`` gives it, every bit is that of the two functions.
     """
     check_reduction("linear_cross_entropy", reduction)
     check_smoothing(label_smoothing)

@@ -229,11 +229,11 @@ class Seq2Seq(Search, Module):
         return linear_cross_entropy(hidden, output.weight, after, linear_bias=output.bias, **options)
 
     def watched(self):
-        """Whether somebody wants to see the scores: a hook, or a forward or an output that is not the one here."""
-        parts = self, self.decoder, self.decoder.output
-        own = (Seq2Seq.forward, Decoder.forward, Linear.forward)
-        return (any(type(part).forward is not forward for part, forward in zip(parts, own, strict=True))
-                or any(part._forward_hooks or part._forward_pre_hooks for part in parts))
+        """Whether somebody may want to see the scores: the parts are not these classes themselves, or have hooks."""
+        if type(self) is not Seq2Seq or type(self.decoder) is not Decoder or type(self.decoder.output) is not Linear:
+            return True
+        return any("forward" in part.__dict__ or part._forward_hooks or part._forward_pre_hooks
+                   for part in (self, self.decoder, self.decoder.output))
 
     def step(self, token, state, memory):
         """One step of the decoder: token (B,) -> logits (B, V), new state, attention weights (B, S) or None."""

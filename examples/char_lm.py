@@ -20,7 +20,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import cross_entropy
 from tinyrnn.nn.utils import CarriedState, clip_grad_norm_
-from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
+from tinyrnn.utils.arguments import fraction, kind, nonnegative, positive, seed
 from tinyrnn.utils.data import ParallelStreams, Vocabulary
 from tinyrnn.utils.training import Run
 
@@ -202,8 +202,7 @@ def main(arguments=None):
                               ("steps", 64, "characters of a window"), ("batch", 32, "parallel streams"),
                               ("epochs", 15, "times through the text"), ("seed", 0, "of everything random"),
                               ("threads", 2, "processor threads")):
-        kind = {"seed": seed, "threads": threads}.get(name, positive)
-        one.add_argument(f"--{name}", type=kind, default=value, help=text)
+        one.add_argument(f"--{name}", type=kind(name), default=value, help=text)
     one.add_argument("--lr", type=nonnegative, default=4e-3, help="Adam's learning rate")
     one.add_argument("--decay", type=nonnegative, default=0.85, help="its factor after every epoch")
     one.add_argument("--dropout", type=fraction, default=0.5, help="share of a layer's output left out in training")

@@ -23,7 +23,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import mse_loss
 from tinyrnn.nn.utils import clip_grad_norm_
-from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
+from tinyrnn.utils.arguments import fraction, kind, nonnegative
 from tinyrnn.utils.data import TextError, read_lines
 from tinyrnn.utils.plots import draw_curves, figure
 from tinyrnn.utils.training import Run
@@ -309,8 +309,7 @@ def options(arguments):
                               ("updates", 50, "updates of an epoch"), ("epochs", 40, "at most"),
                               ("patience", 8, "epochs without a better validation error before the end"),
                               ("seed", 0, "of everything random"), ("threads", 2, "processor threads")):
-        kind = {"seed": seed, "threads": threads, "mixture": int}.get(name, positive)
-        parser.add_argument(f"--{name}", type=kind, default=value, help=text)
+        parser.add_argument(f"--{name}", type=int if name == "mixture" else kind(name), default=value, help=text)
     parser.add_argument("--lr", type=nonnegative, default=2e-3, help="Adam's learning rate")
     parser.add_argument("--dropout", type=fraction, default=0.3, help="share of the output left out in training")
     parser.add_argument("--anomalies", type=nonnegative, nargs="?", const=10.0, metavar="Z",

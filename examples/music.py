@@ -28,7 +28,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import binary_cross_entropy_with_logits
 from tinyrnn.nn.utils import clip_grad_norm_, weight_noise
-from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
+from tinyrnn.utils.arguments import fraction, kind, nonnegative
 from tinyrnn.utils.data import BucketBatchSampler
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import figure
@@ -375,15 +375,16 @@ def arguments(given=None):
                               ("epochs", 500, "the most epochs"), ("seed", 0, "of everything random"),
                               ("patience", 50, "epochs without a better validation NLL after which to stop"),
                               ("threads", 2, "processor threads"), ("prime", 16, "steps given to --play")):
-        kind = {"seed": seed, "threads": threads}.get(name, positive)
-        parser.add_argument(f"--{name}", type=kind, default=value, help=text)
+        parser.add_argument(f"--{name}", type=kind(name), default=value, help=text)
     parser.add_argument("--decay", type=nonnegative, default=1.0, help="factor of the learning rate in every epoch")
     parser.add_argument("--noise", type=nonnegative, default=0.075, help="standard deviation of noise on the weights")
     parser.add_argument("--dropout", type=fraction, default=0.0, help="share of the output left out in training")
     parser.add_argument("--resume", action="store_true", help="go on with the training in the folder")
     parser.add_argument("--watch", action="store_true", help="draw how far back in time the gradient reaches")
     args = parser.parse_args(given)
-    return args if args.table or not args.sets else parser.error("--sets belongs to --table")
+    if args.sets and not args.table:
+        parser.error("--sets belongs to --table")
+    return args
 
 
 def main(given=None):

@@ -3,7 +3,7 @@ import argparse
 
 import pytest
 
-from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
+from tinyrnn.utils.arguments import fraction, kind, nonnegative, positive, seed, threads
 
 
 @pytest.mark.parametrize("kind, good, bad", [
@@ -18,3 +18,7 @@ def test_types(kind, good, bad):
     for text in bad:
         with pytest.raises(argparse.ArgumentTypeError, match="must be a"):
             kind(text)
+
+
+def test_kinds():
+    assert [kind(name) for name in ("seed", "threads", "batch")] == [seed, threads, positive]

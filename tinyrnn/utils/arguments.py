@@ -2,7 +2,7 @@
 import argparse
 import math
 
-__all__ = ["fraction", "nonnegative", "positive", "seed", "threads"]
+__all__ = ["fraction", "kind", "nonnegative", "positive", "seed", "threads"]
 
 
 def positive(text):
@@ -18,6 +18,11 @@ def threads(text):
 def seed(text):
     """The seed of random numbers: a whole number from 0 to 2^32 - 1."""
     return whole(text, f"a whole number from 0 to {2**32 - 1}", 0, 2**32 - 1)
+
+
+def kind(name):
+    """The type of a whole number by its name: of a seed, of threads, or of anything there is at least one of."""
+    return {"seed": seed, "threads": threads}.get(name, positive)
 
 
 def whole(text, expected, first, last):

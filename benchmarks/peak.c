@@ -16,9 +16,9 @@ int operations_per_round(void) { return 2 * CHAINS * BYTES / (int)sizeof(float);
 
 float run(long rounds, float factor, float term)
 {
-    Vector chain[CHAINS], a, b;
+    const Vector a = factor - (Vector){0}, b = term - (Vector){0};      /* element by element they would be memory */
+    Vector chain[CHAINS];
     float sum = 0;
-    for (int i = 0; i < BYTES / (int)sizeof(float); i++) a[i] = factor, b[i] = term;
     for (int c = 0; c < CHAINS; c++) chain[c] = a * (float)c;
     for (long round = 0; round < rounds; round++)
         for (int c = 0; c < CHAINS; c++) chain[c] = chain[c] * a + b;

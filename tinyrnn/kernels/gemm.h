@@ -16,9 +16,6 @@
 #define GEMM_DEPTH ((ptrdiff_t)(1024 / sizeof(real)))
 #define GEMM_ROWS 96
 
-/* So few rows that packing a B whose rows lie in one piece takes longer than reading it where it lies. */
-#define GEMM_FEW_ROWS (2 * TILE_ROWS)
-
 /* Elements of a B that will not stay in the second cache. */
 #define GEMM_LARGE (1 << 18)
 
@@ -140,29 +137,34 @@ static int OF(panels_of)(const OF(block) *block, ptrdiff_t left)
     return left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
 }
 
-/* The block times so many panels of B, of whose columns the first n are there. ahead: what comes after, or NULL. */
+/* The block times so many panels of B, of whose columns the first n are there. keep: where the first tile copies a
+ * panel to, and the others find it, or NULL. ahead: what comes after, or NULL. */
 static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n, const real *b, ptrdiff_t panel,
-                                ptrdiff_t b_row, real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add, const real *ahead,
-                                ptrdiff_t ahead_row)
+                                ptrdiff_t b_row, real *keep, real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add,
+                                const real *ahead, ptrdiff_t ahead_row)
 {
     real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
     const ptrdiff_t width = panels * OF(PANEL), rows = block->rows, tiles = block->tiles, K = block->K;
+    const int whole = n == width && c_col == 1;
+    OF(aside) side = {edge, NULL, ahead_row, keep};
     for (ptrdiff_t t = 0; t < tiles; t++) {
         const ptrdiff_t i0 = rows * t / tiles;
         const int height = (int)(rows * (t + 1) / tiles - i0);
         const real *a = block->a + (block->tile ? t * block->tile : i0 * block->a_row);
-        real *to = c + i0 * c_row;
-        const real *fetched = t == tiles - 1 ? ahead : NULL;
-        if (n == width && c_col == 1) {
-            const real *next = t + 1 < tiles ? to + height * c_row : c + width;
-            OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, to, c_row, add, next, fetched,
-                     ahead_row);
-            continue;
-        }
-        for (int i = 0; add && i < height; i++)
+        real *to = c + i0 * c_row, *out = whole ? to : edge;
+        if (whole) side.next = t + 1 < tiles ? to + height * c_row : c + width;
+        if (t == tiles - 1) side.ahead = ahead;
+        for (int i = 0; add && !whole && i < height; i++)
             for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
-        OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, edge, width, add, edge, fetched,
-                 ahead_row);
+        OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, out, whole ? c_row : width, add,
+                 &side);
+        if (side.keep) {
+            b = keep;
+            b_row = OF(PANEL);
+            side.keep = NULL;
+        }
+        if (whole)
+            continue;
         if (c_row == 1 && c_col != 1)
             OF(transpose)(height, n, edge, width, to, c_col);
         else if (c_col == 1)
@@ -203,27 +205,30 @@ static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *b,
         const ptrdiff_t left = (N - j + OF(PANEL) - 1) / OF(PANEL);
         panels = OF(panels_of)(block, left);
         OF(multiply_panels)(block, (int)panels, N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL), b, panel,
-                            OF(PANEL), c + j * c_col, c_row, c_col, add, left * panel > GEMM_LARGE ? b + panel : NULL,
-                            OF(PANEL));
+                            OF(PANEL), NULL, c + j * c_col, c_row, c_col, add,
+                            left * panel > GEMM_LARGE ? b + panel : NULL, OF(PANEL));
     }
 }
 
-/* The block times a B as it lies; what must be packed is packed when its turn comes, and is read from the cache. */
+/* The block times a B as it lies; what must be packed is packed when its turn comes, and is read from the cache. Where
+ * rows of B lie in one piece, one or two tiles read it there, and of more the first one packs; but what comes from far
+ * away is packed beforehand, as copying waits for more loads at once. */
 static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
                            real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
     real here[1024 / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
+    const int few = block->tiles <= 2, far = block->K * N > 2 * GEMM_LARGE;
     for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
         panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));
         if (panels * block->K > GEMM_DEPTH) panels = 1;
         const ptrdiff_t n = N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL);
-        const int lies = b_col == 1 && n == panels * OF(PANEL) && block->rows <= GEMM_FEW_ROWS;
+        const int lies = b_col == 1 && n == panels * OF(PANEL) && (few || !far);
         for (ptrdiff_t p = 0; p < n && !lies; p += OF(PANEL))
             OF(interleave)(n - p < OF(PANEL) ? n - p : OF(PANEL), block->K, b + (j + p) * b_col, b_col, b_row,
                            here + p * block->K, OF(PANEL));
         OF(multiply_panels)(block, (int)panels, n, lies ? b + j : here, lies ? OF(PANEL) : block->K * OF(PANEL),
-                            lies ? b_row : OF(PANEL), c + j * c_col, c_row, c_col, add,
-                            b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
+                            lies ? b_row : OF(PANEL), lies && !few ? here : NULL, c + j * c_col, c_row,
+                            c_col, add, b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
     }
 }
 

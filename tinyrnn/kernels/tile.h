@@ -9,9 +9,7 @@
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
- * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
- * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
- *      comes from further away)
+ * side what is done on the side, since loads and stores have time to spare
  */
 #ifndef TINYRNN_TILE_H
 #define TINYRNN_TILE_H
@@ -120,11 +118,21 @@ typedef tile_vec_f64 tile_place_f64;
         }                                                                                                           \
     } while (0)
 
+#define TILE_EACH_K TILE_UNROLL for (ptrdiff_t k = 0; k < K; k++)
+
+/* What a tile does on the side. Only tiles that are one panel wide and more than half as high as can be have the time
+ * for `ahead` and `keep`, and for one of them only. */
+typedef struct {
+    const real *next;           /* where the next tile will be in C: fetched into the cache (15 % at 938 x 256 x 5977) */
+    const real *ahead;          /* the next panel, its rows ahead_row apart: fetched into the second cache; or NULL */
+    ptrdiff_t ahead_row;        /* (10 to 20 % where B comes from further away) */
+    real *keep;                 /* where this panel is copied to, its rows side by side; or NULL (15 % where B is new) */
+} OF(aside);
+
 /* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
 TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row,
                              ptrdiff_t a_col, const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c,
-                             ptrdiff_t c_row, int add, const real *next, const real *ahead,
-                             ptrdiff_t ahead_row)
+                             ptrdiff_t c_row, int add, const OF(aside) *side)
 {
     typedef OF(tile_vec) V;
     typedef OF(tile_place) P;
@@ -136,22 +144,26 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
             else memset(&sum[i][j], 0, sizeof(V));
         }
     for (int i = 0; i < rows; i++)          /* the last line first: where a row begins within a line, panels have been */
-        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(next + i * c_row + j);
-    if (panels == 1 && rows > TILE_ROWS / 2 && ahead) {
-        TILE_UNROLL
-        for (ptrdiff_t k = 0; k < K; k++) {
-            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
+        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(side->next + i * c_row + j);
+    if (panels == 1 && rows > TILE_ROWS / 2 && side->keep) {
+        real *keep = side->keep;
+        TILE_EACH_K {
+            TILE_STEP;
+            for (int j = 0; j < 2; j++) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
+        }
+    } else if (panels == 1 && rows > TILE_ROWS / 2 && side->ahead) {
+        TILE_EACH_K {
+            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(side->ahead + k * side->ahead_row + j);
             TILE_STEP;
         }
     } else {
-        TILE_UNROLL
-        for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
+        TILE_EACH_K TILE_STEP;
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
 }
 
-#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, next, ahead, ahead_row)
+#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, side)
 #define TILE_CASE(R)                                                                                                \
     case R:                                                                                                         \
         if (TILE_PANELS(R) >= 4 && panels == 4) TILE_OF(R, TILE_PANELS(R) >= 4 ? 4 : 1);                            \
@@ -162,7 +174,7 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
 /* panels: 1, or any power of two up to TILE_PANELS(rows). */
 static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
                      const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c, ptrdiff_t c_row, int add,
-                     const real *next, const real *ahead, ptrdiff_t ahead_row)
+                     const OF(aside) *side)
 {
     switch (rows) {
     TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)
@@ -176,6 +188,7 @@ static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t
 }
 
 #undef TILE_STEP
+#undef TILE_EACH_K
 #undef TILE_OF
 #undef TILE_CASE
 

@@ -217,7 +217,7 @@ static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, p
                            real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
     real here[1024 / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
-    const int few = block->tiles <= 2, far = block->K * N > 2 * GEMM_LARGE;
+    const int few = block->tiles <= 2, large = block->K * N > GEMM_LARGE, far = block->K * N > 2 * GEMM_LARGE;
     for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
         panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));
         if (panels * block->K > GEMM_DEPTH) panels = 1;
@@ -228,7 +228,7 @@ static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, p
                            here + p * block->K, OF(PANEL));
         OF(multiply_panels)(block, (int)panels, n, lies ? b + j : here, lies ? OF(PANEL) : block->K * OF(PANEL),
                             lies ? b_row : OF(PANEL), lies && !few ? here : NULL, c + j * c_col, c_row,
-                            c_col, add, b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
+                            c_col, add, large && b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
     }
 }
 

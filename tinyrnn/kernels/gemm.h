@@ -93,9 +93,10 @@ TILE_INLINE void OF(copy_rows)(const size_t width, ptrdiff_t K, const real *in, 
 static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j_step, ptrdiff_t k_step, real *out,
                            ptrdiff_t width)
 {
+    const ptrdiff_t LINE = 64 / sizeof(real);           /* of the cache: read at once, not when its turn comes again */
     if (k_step == 1)
-        for (ptrdiff_t k = 0; k < K; k += 64)           /* so that what is written stays in the cache */
-            OF(transpose)(n, K - k < 64 ? K - k : 64, in + k, j_step, out + k * width, width);
+        for (ptrdiff_t k = 0; k < K; k += LINE)
+            OF(transpose)(n, K - k < LINE ? K - k : LINE, in + k, j_step, out + k * width, width);
     else if (j_step == 1 && n == width && width == OF(PANEL))
         OF(copy_rows)(OF(PANEL), K, in, k_step, out);
     else if (j_step == 1)

@@ -37,7 +37,7 @@ cdef class Layer:
     cdef list states_before(self)
     cdef ndarray weight_hr_gradient(self)
     cdef tuple bias_gradients(self)
-    cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1
+    cdef int sum_columns(self, ndarray x, Py_ssize_t columns, ndarray sums, Py_ssize_t first) except -1
 
 
 cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1

@@ -18,7 +18,7 @@ from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.gemm cimport aligned, gemm, share, threads_to_multiply
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.recurrent cimport (
-    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row,
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, gate_row, sequence, state_row,
 )
 
 import numpy as np
@@ -147,7 +147,8 @@ cdef class Layer:
         s.stride = min(max(STRIDE_ROWS // max(s.B, 1), 1), s.T)
         rows = self.N if kept else s.stride * s.B
         self.held = []
-        self.gates = self.array(rows, G)
+        s.gate_row = gate_row(G) if kept and not self.single_step() else G
+        self.gates = self.array(rows, s.gate_row)
         s.gates = PyArray_DATA(self.gates)
         if s.cell != RNN_TANH and s.cell != RNN_RELU:
             self.extra = self.array(rows, H)
@@ -262,31 +263,31 @@ cdef class Layer:
         return padded.reshape((self.s.T, self.s.B, self.s.inputs))
 
     cdef object weight_ih_gradient(self):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G, row
         cdef ndarray dw
         if self.single_step() and whole == G:
             return deferred(self.gates, self.x)
         if self.single_step():
             return deferred(np.concatenate([self.gates[:, :whole], self.extra], 1), self.x)
-        dw = self.array(G, self.s.inputs)
-        self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, G, self.x, 0, dw, 0, 0)
+        row, dw = self.s.gate_row, self.array(G, self.s.inputs)
+        self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, row, self.x, 0, dw, 0, 0)
         if self.s.cell == GRU:
             self.multiply(H, self.s.inputs, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)
         return dw
 
     cdef object weight_hh_gradient(self):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P, first = 0
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P, row = self.s.gate_row, first = 0
         cdef bint before = self.s.cell == GRU_RESET_BEFORE
         cdef ndarray dw, states
         if self.single_step():
             return deferred(self.gates, self.h0)
         dw = self.array(G, P)
         for states, start, rows in self.states_before():
-            self.multiply(2 * H if before else G, P, rows, self.gates, first * G, 1, G, states, start, dw, 0,
+            self.multiply(2 * H if before else G, P, rows, self.gates, first * row, 1, row, states, start, dw, 0,
                           ADD if first else 0)
             first += rows
         if before:                      # the candidate saw r h
-            self.multiply(H, P, self.N, self.gates, 2 * H, 1, G, self.extra, 0, dw, 2 * H, 0)
+            self.multiply(H, P, self.N, self.gates, 2 * H, 1, row, self.extra, 0, dw, 2 * H, 0)
         return dw
 
     cdef list states_before(self):
@@ -307,21 +308,21 @@ cdef class Layer:
     cdef tuple bias_gradients(self):
         """Of bias_ih and bias_hh. They differ where the two have gates of their own: a GRU's candidate."""
         cdef ndarray ih, hh = self.array(1, self.s.G).reshape((self.s.G,))
-        self.sum_columns(self.gates, hh, 0)
+        self.sum_columns(self.gates, self.s.G, hh, 0)
         ih = hh.copy()
         if self.s.cell == GRU:
-            self.sum_columns(self.extra, ih, 2 * self.s.H)
+            self.sum_columns(self.extra, self.s.H, ih, 2 * self.s.H)
         return ih, hh
 
-    cdef int sum_columns(self, ndarray x, ndarray sums, Py_ssize_t first) except -1:
-        """sums[first:] = the sum of every column of x. The threads take columns."""
-        cdef Py_ssize_t columns = PyArray_DIMS(x)[1], size = self.product.size, start, end, i
+    cdef int sum_columns(self, ndarray x, Py_ssize_t columns, ndarray sums, Py_ssize_t first) except -1:
+        """sums[first:] = the sum of every one of the first columns of x. The threads take columns."""
+        cdef Py_ssize_t row = PyArray_DIMS(x)[1], size = self.product.size, start, end, i
         cdef int threads = threads_of(self.N * columns)
         cdef const char* at_x = PyArray_BYTES(x)
         cdef char* at_sums = PyArray_BYTES(sums) + first * size
         for i in prange(threads, num_threads=threads, schedule="static", nogil=True):
             start, end = share(columns, 16, i, threads), share(columns, 16, i + 1, threads)
-            self.walk.column_sums(self.N, end - start, at_x + start * size, columns, at_sums + start * size)
+            self.walk.column_sums(self.N, end - start, at_x + start * size, row, at_sums + start * size)
         return 0
 
 

@@ -42,7 +42,7 @@ cdef class PackedLayer:
         s.inputs = PyArray_DIMS(w_ih)[1]
         s.B, s.T, s.stride, s.cell = -1, 1, 1, cell
         s.G, s.P = PyArray_DIMS(w_hh)[0], PyArray_DIMS(w_hh)[1]
-        s.H = s.G // gates
+        s.H, s.gate_row = s.G // gates, s.G
         s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)
         s.bias_hh = space(product, self.memory, s.G) if b_hh is None else PyArray_DATA(b_hh)
         s.weight_ih = packed(product, self.memory, w_ih, 0, s.G)

@@ -13,7 +13,8 @@
 #include "tile.h"
 
 /* A block of A and a panel as deep stay in the first two caches while they are multiplied. */
-#define GEMM_DEPTH ((ptrdiff_t)(1024 / sizeof(real)))
+#define GEMM_DEPTH_BYTES 1024
+#define GEMM_DEPTH ((ptrdiff_t)(GEMM_DEPTH_BYTES / sizeof(real)))
 #define GEMM_ROWS 96
 
 /* Elements of a B that will not stay in the second cache. */
@@ -147,23 +148,22 @@ static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n,
     real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
     const ptrdiff_t width = panels * OF(PANEL), rows = block->rows, tiles = block->tiles, K = block->K;
     const int whole = n == width && c_col == 1;
-    OF(aside) side = {edge, NULL, ahead_row, keep};
     for (ptrdiff_t t = 0; t < tiles; t++) {
         const ptrdiff_t i0 = rows * t / tiles;
         const int height = (int)(rows * (t + 1) / tiles - i0);
         const real *a = block->a + (block->tile ? t * block->tile : i0 * block->a_row);
         real *to = c + i0 * c_row, *out = whole ? to : edge;
-        if (whole) side.next = t + 1 < tiles ? to + height * c_row : c + width;
-        if (t == tiles - 1) side.ahead = ahead;
+        const ptrdiff_t out_row = whole ? c_row : width;
+        const real *next = !whole ? edge : t + 1 < tiles ? to + height * c_row : c + width;
         for (int i = 0; add && !whole && i < height; i++)
             for (ptrdiff_t l = 0; l < n; l++) edge[i * width + l] = to[i * c_row + l * c_col];
-        OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, out, whole ? c_row : width, add,
-                 &side);
-        if (side.keep) {
+        if (keep && t == 0) {
+            OF(tile_keeping)(height, K, a, block->a_row, block->a_col, b, b_row, out, out_row, add, next, keep);
             b = keep;
             b_row = OF(PANEL);
-            side.keep = NULL;
-        }
+        } else
+            OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, out, out_row, add, next,
+                     t == tiles - 1 ? ahead : NULL, ahead_row);
         if (whole)
             continue;
         if (c_row == 1 && c_col != 1)
@@ -217,7 +217,7 @@ static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *b,
 static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
                            real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    real here[1024 / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
+    real here[GEMM_DEPTH_BYTES / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
     const int few = block->tiles <= 2, large = block->K * N > GEMM_LARGE, far = block->K * N > 2 * GEMM_LARGE;
     for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
         panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));
@@ -239,7 +239,7 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
                            ptrdiff_t c_col, int add)
 {
     const float_mode before = flush_denormals();
-    real copy[GEMM_ROWS * 1024 / sizeof(real)] TILE_ALIGNED;
+    real copy[GEMM_ROWS * GEMM_DEPTH_BYTES / sizeof(real)] TILE_ALIGNED;
     const int copies = N > 2 * OF(PANEL) && M > 1
                        && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
     const ptrdiff_t most = packed ? GEMM_DEPTH : GEMM_DEPTH / TILE_PANELS(M);

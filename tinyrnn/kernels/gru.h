@@ -43,7 +43,7 @@ static void OF(gru_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
     if (s->weight)
         OF(multiply)(n, 3 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 3 * H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
-        real *gates = (real *)s->gates + at(s, t, first + i) * 3 * H;
+        real *gates = (real *)s->gates + at(s, t, first + i) * s->gate_row;
         OF(gru_row)(H, s->bias_ih, s->bias_hh, products + i * 3 * H, gates, gates + H, gates + 2 * H,
                     (real *)s->extra + at(s, t, first + i) * H, (real *)s->h + (first + i) * step,
                     (real *)s->out + (t * s->B + place(s, first + i)) * H);
@@ -69,15 +69,15 @@ static void OF(gru_row_backward)(ptrdiff_t H, const real *restrict before, real 
 static void OF(gru_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, step = state_row(H);
-    real *gates = (real *)s->gates + at(s, t, first) * 3 * H;                         /* (n, 3H) */
+    real *gates = (real *)s->gates + at(s, t, first) * s->gate_row;                   /* (n, 3H) */
     for (ptrdiff_t i = 0; i < n; i++) {
-        real *row = gates + i * 3 * H, *dh = (real *)s->h + (first + i) * step;
+        real *row = gates + i * s->gate_row, *dh = (real *)s->h + (first + i) * step;
         OF(arrive)(s, t, first + i, dh);
         OF(gru_row_backward)(H, OF(h_before)(s, t, first + i), row, row + H, row + 2 * H,
                              (real *)s->extra + at(s, t, first + i) * H, dh);
     }
     if (s->weight)
-        OF(multiply)(n, H, 3 * H, gates, 3 * H, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
+        OF(multiply)(n, H, 3 * H, gates, s->gate_row, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
 }
 
 /* ---- the reset gate before the product ----------------------------------------------------------------------- */
@@ -107,13 +107,13 @@ static void OF(gru_before_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t fir
     real *products = (real *)s->products + first * 3 * H, *reset = (real *)s->extra + at(s, t, first) * H;
     OF(multiply)(n, 2 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 2 * H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
-        real *gates = (real *)s->gates + at(s, t, first + i) * 3 * H;
+        real *gates = (real *)s->gates + at(s, t, first + i) * s->gate_row;
         OF(gru_reset)(H, s->bias_ih, s->bias_hh, products + i * 2 * H, gates, gates + H,
                       (real *)s->h + (first + i) * step, reset + i * H);
     }
     OF(multiply)(n, H, H, reset, H, 1, s->weight_n, products, H, 1, 0);         /* (n, H): W_hn (r h) */
     for (ptrdiff_t i = 0; i < n; i++) {
-        real *gates = (real *)s->gates + at(s, t, first + i) * 3 * H;
+        real *gates = (real *)s->gates + at(s, t, first + i) * s->gate_row;
         OF(gru_candidate)(H, s->bias_ih, s->bias_hh, products + i * H, gates + H, gates + 2 * H,
                           (real *)s->h + (first + i) * step, (real *)s->out + (t * s->B + place(s, first + i)) * H);
     }
@@ -145,17 +145,17 @@ static void OF(gru_reset_backward)(ptrdiff_t H, const real *restrict before, con
 static void OF(gru_before_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, step = state_row(H);
-    real *gates = (real *)s->gates + at(s, t, first) * 3 * H, *products = (real *)s->products + first * 3 * H;
+    real *gates = (real *)s->gates + at(s, t, first) * s->gate_row, *products = (real *)s->products + first * 3 * H;
     for (ptrdiff_t i = 0; i < n; i++) {
-        real *dh = (real *)s->h + (first + i) * step, *row = gates + i * 3 * H;
+        real *dh = (real *)s->h + (first + i) * step, *row = gates + i * s->gate_row;
         OF(arrive)(s, t, first + i, dh);
         OF(gru_candidate_backward)(H, OF(h_before)(s, t, first + i), row + H, row + 2 * H, dh);
     }
-    OF(multiply)(n, H, H, gates + 2 * H, 3 * H, 1, s->weight_n, products, H, 1, 0);
+    OF(multiply)(n, H, H, gates + 2 * H, s->gate_row, 1, s->weight_n, products, H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++)
-        OF(gru_reset_backward)(H, OF(h_before)(s, t, first + i), products + i * H, gates + i * 3 * H,
+        OF(gru_reset_backward)(H, OF(h_before)(s, t, first + i), products + i * H, gates + i * s->gate_row,
                                (real *)s->h + (first + i) * step);
-    OF(multiply)(n, H, 2 * H, gates, 3 * H, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
+    OF(multiply)(n, H, 2 * H, gates, s->gate_row, 1, s->weight, (real *)s->h + first * step, step, 1, 1);
 }
 
 #endif

@@ -42,7 +42,7 @@ static void OF(lstm_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
     const ptrdiff_t hidden_row = s->hidden ? H : step;
     if (s->weight) OF(multiply)(n, 4 * H, P, state, step, 1, s->weight, products, 4 * H, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++) {
-        real *gates = (real *)s->gates + at(s, t, first + k) * 4 * H;
+        real *gates = (real *)s->gates + at(s, t, first + k) * s->gate_row;
         OF(lstm_row)(H, s->bias_ih, s->bias_hh, products + k * 4 * H, gates, gates + H, gates + 2 * H, gates + 3 * H,
                      (real *)s->c + (first + k) * H, (real *)s->extra + at(s, t, first + k) * H,
                      hidden + k * hidden_row);
@@ -71,7 +71,7 @@ static void OF(lstm_row_backward)(ptrdiff_t H, const real *restrict before, cons
 static void OF(lstm_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, P = s->P, step = state_row(P);
-    real *gates = (real *)s->gates + at(s, t, first) * 4 * H, *products = (real *)s->products + first * 4 * H;
+    real *gates = (real *)s->gates + at(s, t, first) * s->gate_row, *products = (real *)s->products + first * 4 * H;
     real *dh = (real *)s->h + first * step;
     for (ptrdiff_t k = 0; k < n; k++) {
         OF(arrive)(s, t, first + k, dh + k * step);
@@ -79,12 +79,12 @@ static void OF(lstm_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, p
     }
     if (s->hidden) OF(multiply)(n, H, P, dh, step, 1, s->weight_hr, products, H, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++) {
-        real *row = gates + k * 4 * H;
+        real *row = gates + k * s->gate_row;
         OF(lstm_row_backward)(H, OF(c_before)(s, t, first + k), (real *)s->extra + at(s, t, first + k) * H,
                               s->hidden ? products + k * H : dh + k * step, row, row + H, row + 2 * H, row + 3 * H,
                               (real *)s->c + (first + k) * H);
     }
-    if (s->weight) OF(multiply)(n, P, 4 * H, gates, 4 * H, 1, s->weight, dh, step, 1, 0);
+    if (s->weight) OF(multiply)(n, P, 4 * H, gates, s->gate_row, 1, s->weight, dh, step, 1, 0);
 }
 
 #endif

@@ -35,7 +35,7 @@ static ptrdiff_t OF(taking_part)(const sequence *s, ptrdiff_t t, ptrdiff_t first
 static void OF(project)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to)
 {
     OF(multiply)(n, s->G, s->inputs, (const real *)s->x + from * s->inputs, s->inputs, 1, s->weight_ih,
-                 (real *)s->gates + to * s->G, s->G, 1, 0);
+                 (real *)s->gates + to * s->gate_row, s->gate_row, 1, 0);
 }
 
 /* The gradient of the input: of the gates' gradients with weight_ih, and of a GRU's candidate apart. */
@@ -43,7 +43,7 @@ static void OF(project_back)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptr
 {
     const ptrdiff_t whole = s->cell == GRU ? 2 * s->H : s->G;
     real *dx = (real *)s->dx + to * s->inputs;
-    OF(multiply)(n, s->inputs, whole, (real *)s->gates + from * s->G, s->G, 1, s->weight_ih, dx, s->inputs, 1, 0);
+    OF(multiply)(n, s->inputs, whole, (real *)s->gates + from * s->gate_row, s->gate_row, 1, s->weight_ih, dx, s->inputs, 1, 0);
     if (whole < s->G)
         OF(multiply)(n, s->inputs, s->H, (real *)s->extra + from * s->H, s->H, 1, s->weight_in, dx, s->inputs, 1, 1);
 }

@@ -8,7 +8,7 @@ cdef extern from "recurrent.h" nogil:
     enum: GRU_RESET_BEFORE
     enum: LSTM
     ctypedef struct sequence:                   # sequence.h says what is what
-        Py_ssize_t T, B, inputs, H, P, G, stride
+        Py_ssize_t T, B, inputs, H, P, G, stride, gate_row
         int cell
         bint reverse, kept
         const int64_t* rows
@@ -48,3 +48,4 @@ cdef extern from "recurrent.h" nogil:
             Py_ssize_t rows, Py_ssize_t columns, const void* x, Py_ssize_t x_row, void* sums) noexcept nogil
     const walks walks_f32, walks_f64
     Py_ssize_t state_row(Py_ssize_t P)
+    Py_ssize_t gate_row(Py_ssize_t G)

@@ -16,7 +16,7 @@ static void OF(rnn_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
     real *products = (real *)s->products + first * H;                                 /* (n, H): W_hh h */
     if (s->weight) OF(multiply)(n, H, H, (real *)s->h + first * step, step, 1, s->weight, products, H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
-        const real *restrict x = (real *)s->gates + at(s, t, first + i) * H, *restrict w = products + i * H;
+        const real *restrict x = (real *)s->gates + at(s, t, first + i) * s->gate_row, *restrict w = products + i * H;
         real *restrict h = (real *)s->h + (first + i) * step;
         real *restrict out = (real *)s->out + (t * s->B + place(s, first + i)) * H;
         if (s->cell == RNN_TANH)
@@ -33,17 +33,17 @@ static void OF(rnn_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptr
 static void OF(rnn_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, step = state_row(H);
-    real *das = (real *)s->gates + at(s, t, first) * H;                               /* (n, H) */
+    real *das = (real *)s->gates + at(s, t, first) * s->gate_row;                     /* (n, H) */
     for (ptrdiff_t i = 0; i < n; i++) {
         const real *restrict h = (real *)s->out + (t * s->B + place(s, first + i)) * H;
-        real *restrict da = das + i * H, *restrict dh = (real *)s->h + (first + i) * step;
+        real *restrict da = das + i * s->gate_row, *restrict dh = (real *)s->h + (first + i) * step;
         OF(arrive)(s, t, first + i, dh);
         if (s->cell == RNN_TANH)
             for (ptrdiff_t j = 0; j < H; j++) da[j] = dh[j] * (1 - h[j] * h[j]);
         else
             for (ptrdiff_t j = 0; j < H; j++) da[j] = h[j] > 0 ? dh[j] : 0;
     }
-    if (s->weight) OF(multiply)(n, H, H, das, H, 1, s->weight, (real *)s->h + first * step, step, 1, 0);
+    if (s->weight) OF(multiply)(n, H, H, das, s->gate_row, 1, s->weight, (real *)s->h + first * step, step, 1, 0);
 }
 
 #endif

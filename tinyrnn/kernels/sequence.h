@@ -23,6 +23,7 @@ enum { RNN_TANH, RNN_RELU, GRU, GRU_RESET_BEFORE, LSTM, CELLS };
 typedef struct {
     ptrdiff_t T, B, inputs, H, P, G;
     ptrdiff_t stride;                           /* steps of a stride */
+    ptrdiff_t gate_row;                         /* from row to row of `gates`: G, or gate_row(G) if products will read them */
     int cell, reverse, kept;                    /* reverse: from the last step to the first; kept: backward will come */
     const int64_t *rows, *start, *order;        /* (T), (T), (B); all NULL: every row takes part in every step */
     const void *bias_ih, *bias_hh;              /* (G) */
@@ -50,8 +51,9 @@ typedef struct {
     void *h, *c, *products;
 } sequence;
 
-/* Rows of the state do not all begin on the same lines of the first cache. */
+/* Rows of the state and of the gates do not all begin on the same lines of the first cache. */
 static inline ptrdiff_t state_row(ptrdiff_t P) { return P + 16; }
+static inline ptrdiff_t gate_row(ptrdiff_t G) { return G % 256 ? G : G + 16; }
 
 static inline ptrdiff_t rows_at(const sequence *s, ptrdiff_t t) { return s->rows ? s->rows[t] : s->B; }
 

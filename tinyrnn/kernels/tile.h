@@ -9,7 +9,10 @@
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
- * side what is done on the side, since loads and stores have time to spare
+ * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
+ * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
+ *      comes from further away)
+ * keep where a tile_keeping copies its panel to, PANEL elements a row, since there is time to store (15 % where B is new)
  */
 #ifndef TINYRNN_TILE_H
 #define TINYRNN_TILE_H
@@ -89,6 +92,18 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_UNROLL
 #endif
 
+/* The heights up to half of TILE_ROWS, and those above. */
+#if TILE_ROWS == 12
+#define TILE_LOW_CASES TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#define TILE_HIGH_CASES TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+#elif TILE_ROWS == 6
+#define TILE_LOW_CASES TILE_CASE(1) TILE_CASE(2) TILE_CASE(3)
+#define TILE_HIGH_CASES TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#else
+#define TILE_LOW_CASES TILE_CASE(1) TILE_CASE(2)
+#define TILE_HIGH_CASES TILE_CASE(3) TILE_CASE(4)
+#endif
+
 /* A vector anywhere in memory. */
 #if defined(__GNUC__)
 typedef tile_vec_f32 tile_place_f32 __attribute__((aligned(4), may_alias));
@@ -120,19 +135,11 @@ typedef tile_vec_f64 tile_place_f64;
 
 #define TILE_EACH_K TILE_UNROLL for (ptrdiff_t k = 0; k < K; k++)
 
-/* What a tile does on the side. Only tiles that are one panel wide and more than half as high as can be have the time
- * for `ahead` and `keep`, and for one of them only. */
-typedef struct {
-    const real *next;           /* where the next tile will be in C: fetched into the cache (15 % at 938 x 256 x 5977) */
-    const real *ahead;          /* the next panel, its rows ahead_row apart: fetched into the second cache; or NULL */
-    ptrdiff_t ahead_row;        /* (10 to 20 % where B comes from further away) */
-    real *keep;                 /* where this panel is copied to, its rows side by side; or NULL (15 % where B is new) */
-} OF(aside);
-
-/* rows and panels are constants where this is called, so `sum` is registers and the loops over it are gone. */
+/* rows, panels and keeping are constants where this is called, so `sum` is registers and the loops over it are gone. */
 TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row,
                              ptrdiff_t a_col, const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c,
-                             ptrdiff_t c_row, int add, const OF(aside) *side)
+                             ptrdiff_t c_row, int add, const real *next, const real *ahead, ptrdiff_t ahead_row,
+                             const int keeping, real *keep)
 {
     typedef OF(tile_vec) V;
     typedef OF(tile_place) P;
@@ -144,26 +151,29 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
             else memset(&sum[i][j], 0, sizeof(V));
         }
     for (int i = 0; i < rows; i++)          /* the last line first: where a row begins within a line, panels have been */
-        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(side->next + i * c_row + j);
-    if (panels == 1 && rows > TILE_ROWS / 2 && side->keep) {
-        real *keep = side->keep;
-        TILE_EACH_K {
+        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(next + i * c_row + j);
+    if (keeping) {
+        TILE_UNROLL
+        for (ptrdiff_t k = 0; k < K; k++) {
             TILE_STEP;
             for (int j = 0; j < 2; j++) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
         }
-    } else if (panels == 1 && rows > TILE_ROWS / 2 && side->ahead) {
-        TILE_EACH_K {
-            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(side->ahead + k * side->ahead_row + j);
+    } else if (panels == 1 && rows > TILE_ROWS / 2 && ahead) {
+        TILE_UNROLL
+        for (ptrdiff_t k = 0; k < K; k++) {
+            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
             TILE_STEP;
         }
     } else {
-        TILE_EACH_K TILE_STEP;
+        TILE_UNROLL
+        for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < 2 * panels; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
 }
 
-#define TILE_OF(R, P) OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, side)
+#define TILE_OF(R, P)                                                                                               \
+    OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, next, ahead, ahead_row, 0, NULL)
 #define TILE_CASE(R)                                                                                                \
     case R:                                                                                                         \
         if (TILE_PANELS(R) >= 4 && panels == 4) TILE_OF(R, TILE_PANELS(R) >= 4 ? 4 : 1);                            \
@@ -174,22 +184,26 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
 /* panels: 1, or any power of two up to TILE_PANELS(rows). */
 static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
                      const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c, ptrdiff_t c_row, int add,
-                     const OF(aside) *side)
+                     const real *next, const real *ahead, ptrdiff_t ahead_row)
 {
-    switch (rows) {
-    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)
-#if TILE_ROWS >= 6
-    TILE_CASE(5) TILE_CASE(6)
-#endif
-#if TILE_ROWS >= 12
-    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
-#endif
-    }
+    switch (rows) { TILE_LOW_CASES TILE_HIGH_CASES }
+}
+
+#undef TILE_OF
+#undef TILE_CASE
+#define TILE_CASE(R)                                                                                                \
+    case R:                                                                                                         \
+        OF(tile_of)(R, 1, K, a, a_row, a_col, b, 0, b_row, c, c_row, add, next, NULL, 0, 1, keep);                  \
+        return;
+
+/* One panel wide, more than half as high as can be. */
+static void OF(tile_keeping)(int rows, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col, const real *b,
+                             ptrdiff_t b_row, real *c, ptrdiff_t c_row, int add, const real *next, real *keep)
+{
+    switch (rows) { TILE_HIGH_CASES }
 }
 
 #undef TILE_STEP
-#undef TILE_EACH_K
-#undef TILE_OF
 #undef TILE_CASE
 
 #endif

@@ -6,6 +6,7 @@ __path__ = kernels.cpu.folders(__path__, kernels.level)
 
 # Here already: from within many nested imports it took 16 ms longer (CPython 3.11; 600 page faults for its frames).
 import numpy  # noqa: F401
+
 from tinyrnn.autograd import methods  # noqa: F401 - ties the operations to Tensor
 from tinyrnn.autograd.check import GradcheckError, assert_equivalent, gradcheck, gradgradcheck
 from tinyrnn.autograd.engine import record

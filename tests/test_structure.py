@@ -21,7 +21,7 @@ FLOORS = (
     ("sequences", "kernels/sequence kernels/rnn kernels/gru kernels/lstm kernels/recurrent kernels/attention "
      "kernels/optimise"),
     ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "
-     "autograd/product autograd/deferred autograd/dtypes autograd/device autograd/grad_mode"),
+     "autograd/product autograd/deferred autograd/dtypes autograd/device autograd/grad_mode autograd/handle"),
     ("operations", "autograd/ops_* autograd/fused* autograd/recurrence autograd/reference* autograd/streaming "
      "autograd/creation autograd/randomness"),
     ("autograd", "autograd/__init__ autograd/methods autograd/function autograd/check"),

@@ -69,11 +69,14 @@ cdef int share(Tensor y, Tensor out) except -1:
     return 0
 
 
-def record_many(tuple outs not None, tuple parents not None, backward, tuple saved not None):
+def record_many(tuple outs not None, tuple parents not None, backward, tuple saved not None, bint adds=False):
     """``record`` for an operation with several outputs: returns a tuple of them.
 
     ``backward(y, dys)`` gets a dict with the gradients that arrived, by the number of the output. ``y`` is None: an
     output whose values backward reads is saved as it came, in ``outs``, and gets its history from ``output_of``.
+    With ``adds`` it is called ``backward(y, dys, sums)``: for every parent the gradient that came from its other uses, or
+    None. Where there is one, and nobody else sees it, backward may add to it and return it, instead of a tensor to be
+    added; ``sums`` is None while the pass itself is recorded.
     As with ``record``, nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
     cdef Tensor token = Tensor.__new__(Tensor), p
@@ -87,7 +90,7 @@ def record_many(tuple outs not None, tuple parents not None, backward, tuple sav
         return tuple([record(out, (), None) for out in outs])
     token.requires = True
     token.node = new_node(token, parents, backward, saved)
-    token.node.shape = None
+    token.node.shape, token.node.adds = None, adds
     return tuple([output_of(token.node, k, out) for k, out in enumerate(outs)])
 
 

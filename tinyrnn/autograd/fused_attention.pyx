@@ -88,21 +88,27 @@ cdef void backward_rows(bint is_float, const attention* x, const void* weights, 
             attention_backward_f64(x, weights, dweights, dcontext, d, x.B * i // threads, x.B * (i + 1) // threads)
 
 
-cdef tuple gradients(attention* x, ndarray query, ndarray weights, ndarray dcontext, ndarray dweights):
-    """dquery, dkeys, dvalues, dv"""
-    cdef ndarray dquery = like_query(query, x.A), dkeys, dvalues, shares, scores
+cdef tuple gradients(attention* x, ndarray query, ndarray weights, ndarray dcontext, ndarray dweights, tuple sums):
+    """dquery, dkeys, dvalues, dv. The gradients of keys and values are added to the sums that wait for them: a decoder
+    looks at the same ones in every step. (With several queries a sum would have other bits.)"""
+    cdef ndarray dquery = like_query(query, x.A), shares, scores
+    cdef Tensor dkeys = None, dvalues = None
     cdef attention_gradients d
     kind = query.dtype
-    dkeys, dvalues = np.empty((x.B, x.S, x.A), kind), np.empty((x.B, x.S, x.V), kind)
+    if sums is not None and x.Q == 1:
+        dkeys, dvalues = sums[1], sums[2]
+    d.add_keys, d.add_values = dkeys is not None, dvalues is not None
+    dkeys = wrap(np.empty((x.B, x.S, x.A), kind)) if dkeys is None else dkeys
+    dvalues = wrap(np.empty((x.B, x.S, x.V), kind)) if dvalues is None else dvalues
     shares, scores = np.empty((x.B, x.A), kind), np.empty((x.B, x.S), kind)
     dcontext = np.zeros_like(like_query(query, x.V)) if dcontext is None else contiguous(dcontext)
     dweights = None if dweights is None else contiguous(dweights)
-    d.query, d.keys, d.values = PyArray_DATA(dquery), PyArray_DATA(dkeys), PyArray_DATA(dvalues)
+    d.query, d.keys, d.values = PyArray_DATA(dquery), PyArray_DATA(dkeys.array), PyArray_DATA(dvalues.array)
     d.v, d.scores = PyArray_DATA(shares), PyArray_DATA(scores)
     with nogil:
         backward_rows(PyArray_TYPE(query) == NPY_FLOAT, x, PyArray_DATA(weights),
                       NULL if dweights is None else PyArray_DATA(dweights), PyArray_DATA(dcontext), &d)
-    return wrap(dquery), wrap(dkeys), wrap(dvalues), wrap(shares).sum(0)
+    return wrap(dquery), dkeys, dvalues, wrap(shares).sum(0)
 
 
 # ---- the operation ---------------------------------------------------------------------------------------------------
@@ -131,12 +137,12 @@ def additive_attention(Tensor query not None, Tensor keys not None, Tensor value
         forward(PyArray_TYPE(q) == NPY_FLOAT, &x, PyArray_DATA(weights), PyArray_DATA(context))
     kept = wrap(weights)
 
-    def backward(y, dys):
+    def backward(y, dys, sums):
         cdef Tensor dcontext = dys.get(0), dweights = dys.get(1)
         cdef attention x = described(q, k, values_, v_, m)
         if get_mode() == RECORDING:
             inputs = (query, keys, values, v, mask)
             return twin_gradients(reference.additive_attention, inputs, (dcontext, dweights))[:4]
         return gradients(&x, q, weights, None if dcontext is None else dcontext.array,
-                         None if dweights is None else dweights.array)
-    return record_many((context, kept), (query, keys, values, v), backward, (query, keys, values, v, mask, kept))
+                         None if dweights is None else dweights.array, sums)
+    return record_many((context, kept), (query, keys, values, v), backward, (query, keys, values, v, mask, kept), True)

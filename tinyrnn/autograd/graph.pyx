@@ -16,6 +16,7 @@ import weakref
 import numpy as np
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.handle import RemovableHandle
 
 import_array()
 
@@ -112,11 +113,14 @@ cdef set leads_to(set targets, dict uses):
 
 cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -1:
     """Calls a node's backward and hands the gradients to its inputs."""
-    cdef tuple results = () if dy is None else gradients(node, dy)
+    cdef tuple sums = waiting(node, grads) if node.adds and dy is not None and get_mode() == 0 else None
+    cdef tuple results = () if dy is None else gradients(node, dy, sums)
     cdef Py_ssize_t k = 0
     for i in node.inputs:
         if i is not None:
-            if results and results[k] is not None:
+            if sums is not None and sums[k] is not None:
+                grads[i] = sums[k]
+            if results and results[k] is not None and (sums is None or results[k] is not sums[k]):
                 collect(grads, i, results[k], node)
             uses[i] -= 1
             if uses[i] == 0:
@@ -125,7 +129,21 @@ cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -
     return 0
 
 
-cdef tuple gradients(Node node, object dy):
+cdef tuple waiting(Node node, dict grads):
+    """For every input the gradient that waits for it, taken out of ``grads``, if nobody else can see it."""
+    cdef list sums = []
+    cdef Tensor sum
+    for i in node.inputs:
+        sum = None
+        if i is not None and isinstance(grads.get(i), Tensor):
+            sum = grads.pop(i)
+            if not owned(sum):
+                grads[i], sum = sum, None
+        sums.append(sum)
+    return tuple(sums)
+
+
+cdef tuple gradients(Node node, object dy, tuple sums):
     """What the node's own backward returns, if all that it reads is as it was."""
     cdef Tensor y = None, s
     cdef long versions = 0
@@ -141,7 +159,7 @@ cdef tuple gradients(Node node, object dy):
     if node.output is not None:
         y = wrap(node.output.array)
         y.node, y.requires, y.version = node, True, node.output.version
-    results = node.backward(y, dy)
+    results = node.backward(y, dy, sums) if node.adds else node.backward(y, dy)
     results = results if isinstance(results, tuple) else (results,)
     if len(results) != len(node.inputs):
         raise RuntimeError(f"{node.operation()}: backward returned {len(results)} gradients "
@@ -360,23 +378,6 @@ def register_hook(Tensor self not None, hook):
     else:
         self.node.hooks = hooks = {} if self.node.hooks is None else self.node.hooks
     return RemovableHandle(hooks, hook)
-
-
-class RemovableHandle:
-    """Takes its hook away with ``remove()``, or at the end of a ``with`` block."""
-
-    def __init__(self, hooks, hook):
-        self.hooks, self.key = hooks, object()      # the handle may be dropped while its hook stays, so it is no key
-        hooks[self.key] = hook
-
-    def remove(self):
-        self.hooks.pop(self.key, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.remove()
 
 
 def retain_grad(Tensor self not None):

@@ -15,6 +15,7 @@ cdef class Node:
     cdef Tensor output              # the output's values, where backward reads them; it has no history: no cycle
     cdef tuple shape                # of the output, and so of dy; None: several outputs
     cdef int type_num
+    cdef bint adds                  # backward(y, dy, sums) may add to the gradients that wait for the inputs
     cdef dict hooks                 # called with dy
     cdef object retained            # a weak reference to the tensor that wants dy as its .grad
     cdef object __weakref__

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinyrnn.autograd.device import device as OneDevice
 from tinyrnn.autograd.generator import Generator
-from tinyrnn.autograd.graph import RemovableHandle
+from tinyrnn.autograd.handle import RemovableHandle
 from tinyrnn.autograd.ops_sort import Picked
 
 # Inside Tensor the names bool, float and int are methods, so the types have an underscore there.

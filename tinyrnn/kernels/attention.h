@@ -31,9 +31,10 @@ typedef struct {
     const char *mask;                               /* (B, S): 0 where a position takes no part; NULL: all do */
 } attention;
 
-/* What backward makes, all contiguous. Every element is written. */
+/* What backward makes, all contiguous. Every element is written, or with `add_` added to: for one query only. */
 typedef struct {
     void *query, *keys, *values;                    /* shaped like what they are gradients of */
+    int add_keys, add_values;
     void *v;                                        /* (B, A): each row's share of the gradient of v */
     void *scores;                                   /* (B, S): work space */
 } attention_gradients;
@@ -51,10 +52,13 @@ typedef struct {
         return sum;                                                                                                 \
     }                                                                                                               \
                                                                                                                     \
-    /* y = scale x where y is fresh, without values yet; else y += scale x. */                                      \
-    static inline void add_scaled_##N(T scale, const T *restrict x, T *restrict y, ptrdiff_t n, int fresh) {        \
+    /* y = scale x where y is fresh, without values yet; else y += scale x, rounded once or, `apart`, twice. */     \
+    static inline void add_scaled_##N(T scale, const T *restrict x, T *restrict y, ptrdiff_t n, int fresh,          \
+                                      int apart) {                                                                  \
         if (fresh)                                                                                                  \
             for (ptrdiff_t i = 0; i < n; i++) y[i] = scale * x[i];                                                  \
+        else if (apart)                                                                                             \
+            for (ptrdiff_t i = 0; i < n; i++) y[i] += scale * x[i];                                                 \
         else                                                                                                        \
             for (ptrdiff_t i = 0; i < n; i++) y[i] = FMA(scale, x[i], y[i]);                                        \
     }                                                                                                               \
@@ -87,7 +91,7 @@ typedef struct {
                 weigh_##N(mask, w, S);                                                                              \
                 memset(context, 0, V * sizeof(T));                                                                  \
                 for (ptrdiff_t s = 0; s < S; s++)                                                                   \
-                    if (!mask || mask[s]) add_scaled_##N(w[s], values + s * x->value_step, context, V, 0);          \
+                    if (!mask || mask[s]) add_scaled_##N(w[s], values + s * x->value_step, context, V, 0, 0);       \
             }                                                                                                       \
         }                                                                                                           \
     }                                                                                                               \
@@ -117,8 +121,8 @@ typedef struct {
             memset(dv, 0, A * sizeof(T));                                                                           \
             for (ptrdiff_t s = 0; s < S; s++)               /* the first query fills the others */                  \
                 if (Q == 0 || (mask && !mask[s])) {                                                                 \
-                    memset(dkeys + s * A, 0, A * sizeof(T));                                                        \
-                    memset(dvalues + s * V, 0, V * sizeof(T));                                                      \
+                    if (!d->add_keys) memset(dkeys + s * A, 0, A * sizeof(T));                                      \
+                    if (!d->add_values) memset(dvalues + s * V, 0, V * sizeof(T));                                  \
                 }                                                                                                   \
             for (ptrdiff_t q = b * Q; q < (b + 1) * Q; q++) {                                                       \
                 const T *query = (const T *)x->query + q * A, *dcontext = (const T *)dcontexts + q * V;             \
@@ -129,14 +133,17 @@ typedef struct {
                     if (!mask || mask[s]) {                                                                         \
                         ds[s] = dot_of_##N(dcontext, values + s * x->value_step, V) + (dw ? dw[s] : 0);             \
                         sum = FMA(w[s], ds[s], sum);                                                                \
-                        add_scaled_##N(w[s], dcontext, dvalues + s * V, V, q == b * Q);                             \
+                        add_scaled_##N(w[s], dcontext, dvalues + s * V, V, q == b * Q && !d->add_values,            \
+                                       d->add_values);                                                              \
                     }                                                                                               \
                 for (ptrdiff_t s = 0; s < S; s++) {                                                                 \
                     if (mask && !mask[s]) continue;                                                                 \
                     const T *key = keys + s * x->key_step, slope = w[s] * (ds[s] - sum);                            \
                     T *dkey = dkeys + s * A;                                                                        \
-                    if (q == b * Q) score_gradient_##N(slope, query, key, x->v, dquery, dkey, dv, A, 1);            \
-                    else score_gradient_##N(slope, query, key, x->v, dquery, dkey, dv, A, 0);                       \
+                    if (q == b * Q && !d->add_keys)                                                                 \
+                        score_gradient_##N(slope, query, key, x->v, dquery, dkey, dv, A, 1);                        \
+                    else                                                                                            \
+                        score_gradient_##N(slope, query, key, x->v, dquery, dkey, dv, A, 0);                        \
                 }                                                                                                   \
             }                                                                                                       \
         }                                                                                                           \

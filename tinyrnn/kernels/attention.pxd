@@ -13,6 +13,7 @@ cdef extern from "attention.h":
         void* query
         void* keys
         void* values
+        bint add_keys, add_values
         void* v
         void* scores
     void attention_forward_f32(

@@ -3,7 +3,7 @@ from collections import OrderedDict
 
 from tinyrnn.autograd.device import device as Device
 from tinyrnn.autograd.dtypes import as_dtype, float32, float64
-from tinyrnn.autograd.graph import RemovableHandle
+from tinyrnn.autograd.handle import RemovableHandle
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import state
 from tinyrnn.nn.parameter import Buffer, Parameter

@@ -217,7 +217,7 @@ static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *b,
 static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
                            real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    real here[GEMM_DEPTH_BYTES / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;        /* GEMM_DEPTH rows of a panel */
+    real here[GEMM_DEPTH_BYTES / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;    /* GEMM_DEPTH rows */
     const int few = block->tiles <= 2, large = block->K * N > GEMM_LARGE, far = block->K * N > 2 * GEMM_LARGE;
     for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
         panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));

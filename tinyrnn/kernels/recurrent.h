@@ -43,7 +43,8 @@ static void OF(project_back)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptr
 {
     const ptrdiff_t whole = s->cell == GRU ? 2 * s->H : s->G;
     real *dx = (real *)s->dx + to * s->inputs;
-    OF(multiply)(n, s->inputs, whole, (real *)s->gates + from * s->gate_row, s->gate_row, 1, s->weight_ih, dx, s->inputs, 1, 0);
+    OF(multiply)(n, s->inputs, whole, (real *)s->gates + from * s->gate_row, s->gate_row, 1, s->weight_ih, dx,
+                 s->inputs, 1, 0);
     if (whole < s->G)
         OF(multiply)(n, s->inputs, s->H, (real *)s->extra + from * s->H, s->H, 1, s->weight_in, dx, s->inputs, 1, 1);
 }

@@ -23,7 +23,7 @@ enum { RNN_TANH, RNN_RELU, GRU, GRU_RESET_BEFORE, LSTM, CELLS };
 typedef struct {
     ptrdiff_t T, B, inputs, H, P, G;
     ptrdiff_t stride;                           /* steps of a stride */
-    ptrdiff_t gate_row;                         /* from row to row of `gates`: G, or gate_row(G) if products will read them */
+    ptrdiff_t gate_row;                         /* from row to row of `gates`: G; gate_row(G) if products read them */
     int cell, reverse, kept;                    /* reverse: from the last step to the first; kept: backward will come */
     const int64_t *rows, *start, *order;        /* (T), (T), (B); all NULL: every row takes part in every step */
     const void *bias_ih, *bias_hh;              /* (G) */

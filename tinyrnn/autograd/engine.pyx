@@ -74,8 +74,8 @@ def record_many(tuple outs not None, tuple parents not None, backward, tuple sav
 
     ``backward(y, dys)`` gets a dict with the gradients that arrived, by the number of the output. ``y`` is None: an
     output whose values backward reads is saved as it came, in ``outs``, and gets its history from ``output_of``.
-    With ``adds`` it is called ``backward(y, dys, sums)``: for every parent the gradient that came from its other uses, if
-    nobody else sees it, or None. Backward may add to it and return it, instead of a tensor to be added. ``sums`` is
+    With ``adds`` it is called ``backward(y, dys, sums)``: for every parent the gradient from its other uses, if nobody
+    else sees it, or None. Backward may add to it and return it, instead of a tensor to be added. ``sums`` is
     None while the pass itself is recorded.
     As with ``record``, nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """

@@ -12,7 +12,7 @@
  * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
  * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
  *      comes from further away)
- * keep where a tile_keeping copies its panel to, PANEL elements a row: there is time to store (8 to 13 % where B is new)
+ * keep where a tile_keeping copies its panel to, PANEL elements a row: there is time to store (8 to 13 %, if B is new)
  */
 #ifndef TINYRNN_TILE_H
 #define TINYRNN_TILE_H

@@ -89,15 +89,21 @@ def compile_field(locale, letter: str, width: int) -> tuple:
 
 @cache
 def formats() -> tuple[Format, ...]:
-    """CLDR's short, medium, long and full format of every locale, and all its skeletons with year, month and day."""
+    """CLDR's short, medium, long and full format of every locale, and all its skeletons with year, month and day.
+
+    Left out is what names a year by its weeks (`Y`): CLDR 48 has one such German format, by mistake.
+    """
     Locale, dates = optional("babel").Locale, optional("babel.dates")
     compiled = {}
     for locale in map(Locale.parse, LOCALES):
         chosen = [p for name, p in locale.datetime_skeletons.items() if set("yMd") <= set(name) <= set("GyMEcd")]
         for pattern in (p.pattern for p in (*locale.date_formats.values(), *chosen)):
+            tokens = dates.tokenize_pattern(pattern)
+            if any(kind == "field" and value[0] == "Y" for kind, value in tokens):
+                continue
             pieces = [
                 (NOTHING, {None: value}) if kind == "chars" else compile_field(locale, *value)
-                for kind, value in dates.tokenize_pattern(pattern)
+                for kind, value in tokens
             ]
             compiled[str(locale), pattern] = Format(str(locale), pattern, tuple(pieces))
     return tuple(compiled.values())

@@ -183,7 +183,9 @@ def test_another_process_draws_the_same(data):
 def test_alphabet_and_length(data, sample):
     alphabet = data.alphabet()
     assert alphabet == sorted(set(alphabet))
-    assert set(alphabet) == set().union(*(written for written, _ in sample))
+    seen = set().union(*(written for written, _ in sample))
+    assert seen <= set(alphabet)
+    assert set(alphabet) - seen <= {"\u2019"}         # CLDR 48 has it before years of two digits, which are ambiguous
     assert max(len(written) for written, _ in sample) <= data.longest() < 50
     assert all(written == data.normalise(written) for written, _ in sample[::10])
 

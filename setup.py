@@ -32,7 +32,7 @@ LEVELS = (os.environ.get("TINYRNN_ISA") or "native").split(",")
 # PLAIN from tinyrnn.kernels. Those in ONCE hand on what others compute, or go from number to number.
 PLAIN = "cpu|parallel|mersenne|real|rows"
 LOOPS = re.compile(rf"^from tinyrnn\.kernels(?: cimport|\.(?!({PLAIN}) )\w+ cimport) (?!mersenne)", re.MULTILINE)
-ONCE = {"product", "recurrence", "rows", "ops_linalg", "ops_scan", "ops_sort"}
+ONCE = {"product", "fused_recurrent", "streaming", "rows", "ops_linalg", "ops_scan", "ops_sort"}
 
 # Bounds checks stay on: kernels index raw pointers, which have none, and without them x[-1] of a tuple or a list reads
 # whatever lies there.

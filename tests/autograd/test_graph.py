@@ -235,6 +235,29 @@ def test_a_hook_needs_a_gradient_to_come():
             getattr(plain([1.0]), method)(*([print] if method == "register_hook" else []))
 
 
+@pytest.mark.parametrize("package", [tinyrnn, torch])
+def test_a_pass_for_some_inputs_leaves_tensors_beside_its_way_alone(package):
+    a, b = (package.tensor(np.ones(3), requires_grad=True) for _ in range(2))
+    h, beside, seen = a * 2, b * 2, []
+    for x in (a, b, h, beside):
+        x.register_hook(lambda g, x=x: seen.append(id(x)))
+    h.retain_grad()
+    beside.retain_grad()
+    (h * beside).sum().backward(inputs=[a])
+    assert seen == [id(h), id(a)] and beside.grad is None and b.grad is None
+    np.testing.assert_array_equal(h.grad.numpy(), np.full(3, 2.0))
+
+
+def test_a_changed_output_of_several_is_named():
+    a, v = (leaf(np.ones(shape)) for shape in ((2, 3, 4), (4,)))
+    keys = a * 1
+    context, weights = tinyrnn.autograd.fused_attention.additive_attention(leaf(np.ones((2, 4))), keys, keys, v)
+    with tinyrnn.no_grad():
+        weights.mul_(2)
+    with pytest.raises(RuntimeError, match="additive_attention: an output or an input that its backward needs"):
+        context.sum().backward()
+
+
 def test_retain_grad():
     def program(leaf, backward, grad):
         x = leaf([1.0, 2.0])

@@ -5,12 +5,10 @@ The work is done in ``recurrence.pyx``.
 from numpy cimport NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
 
 from tinyrnn.autograd.arrays cimport contiguous, is_real
-from tinyrnn.autograd.recurrence cimport Layer, check_weights, expect
+from tinyrnn.autograd.recurrence cimport Layer, check_weights, expect, walks_of
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
-from tinyrnn.kernels.gemm cimport products_f32, products_f64
-from tinyrnn.kernels.recurrent cimport (
-    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, walks_f32, walks_f64,
-)
+from tinyrnn.kernels.gemm cimport products_of
+from tinyrnn.kernels.recurrent cimport GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence
 
 from functools import partial
 
@@ -50,8 +48,7 @@ cdef Layer new_layer(
     cdef sequence* s = &layer.s
     layer.type_num = PyArray_TYPE(input.array)
     layer.single = layer.type_num == NPY_FLOAT
-    layer.walk = &walks_f32 if layer.single else &walks_f64
-    layer.product = &products_f32 if layer.single else &products_f64
+    layer.walk, layer.product = walks_of(layer.single), products_of(layer.single)
     layer.w_ih, layer.w_hh, layer.b_ih, layer.b_hh = [
         None if w is None else contiguous((<Tensor> w).array) for w in weights[:4]]
     if len(weights) == 5 and weights[4] is not None:

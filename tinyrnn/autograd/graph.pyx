@@ -77,7 +77,8 @@ cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
         while ready:
             x = ready.pop()
             dy = settled(grads.pop(x, None))
-            dy = call_hooks(x, dy) if isinstance(dy, Tensor) else dy
+            if isinstance(dy, Tensor) and (targets is None or x in needed or x in targets):
+                dy = call_hooks(x, dy)
             if targets is not None and x in targets:
                 found[x] = dy
             if isinstance(x, Node):
@@ -154,8 +155,9 @@ cdef tuple gradients(Node node, object dy, tuple sums):
     if node.output is not None:
         versions += node.output.version.count
     if versions != node.versions:
-        raise RuntimeError(f"{node.operation()}: a tensor of shape {node.shape} or an input that its backward needs "
-                           "was changed in place after it was computed; clone it before the change")
+        what = "an output" if node.shape is None else f"a tensor of shape {node.shape}"
+        raise RuntimeError(f"{node.operation()}: {what} or an input that its backward needs was changed in place after "
+                           "it was computed; clone it before the change")
     if node.output is not None:
         y = wrap(node.output.array)
         y.node, y.requires, y.version = node, True, node.output.version

@@ -40,5 +40,6 @@ cdef class Layer:
     cdef int sum_columns(self, ndarray x, Py_ssize_t columns, ndarray sums, Py_ssize_t first) except -1
 
 
+cdef const walks* walks_of(bint single) noexcept
 cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1
 cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t features, tuple weights) except -1

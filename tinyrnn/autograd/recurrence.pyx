@@ -18,7 +18,7 @@ from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.gemm cimport aligned, gemm, share, threads_to_multiply
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.recurrent cimport (
-    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, gate_row, sequence, state_row,
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, gate_row, sequence, state_row, walks, walks_f32, walks_f64,
 )
 
 import numpy as np
@@ -70,6 +70,11 @@ cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t featu
     if not is_real(w_ih.array):
         raise DtypeError(f"{name}: the weights must be float32 or float64, not {w_ih.dtype}")
     return P
+
+
+cdef const walks* walks_of(bint single) noexcept:
+    """The loops for float32 or float64, which are compiled in this module alone."""
+    return &walks_f32 if single else &walks_f64
 
 
 # ---- at work ---------------------------------------------------------------------------------------------------------

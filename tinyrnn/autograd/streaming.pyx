@@ -12,11 +12,11 @@ from numpy cimport (
 )
 
 from tinyrnn.autograd.arrays cimport contiguous
-from tinyrnn.autograd.recurrence cimport check_weights
+from tinyrnn.autograd.recurrence cimport check_weights, walks_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap, writes_to
-from tinyrnn.kernels.gemm cimport aligned, products, products_f32, products_f64
+from tinyrnn.kernels.gemm cimport aligned, products, products_of
 from tinyrnn.kernels.recurrent cimport (
-    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks, walks_f32, walks_f64,
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks,
 )
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
@@ -71,7 +71,7 @@ cdef class PackedLayer:
 cdef void* space(const products* product, list memory, Py_ssize_t count):
     """Room for so many elements, zeros at first."""
     cdef npy_intp n = count + 64
-    cdef ndarray array = PyArray_ZEROS(1, &n, NPY_FLOAT if product is &products_f32 else NPY_DOUBLE, 0)
+    cdef ndarray array = PyArray_ZEROS(1, &n, NPY_FLOAT if product.size == sizeof(float) else NPY_DOUBLE, 0)
     memory.append(array)
     return aligned(PyArray_DATA(array))
 
@@ -107,11 +107,11 @@ cdef class Stack:
             weights = tuple(self.seen[k:k + 5])
             features = check_weights("step", gates, self.seen[0], features, weights)
             self.type_num = PyArray_TYPE((<Tensor> self.seen[0]).array)
-            self.product = &products_f32 if self.type_num == NPY_FLOAT else &products_f64
+            self.product = products_of(self.type_num == NPY_FLOAT)
             layer = PackedLayer.__new__(PackedLayer)
             layer.pack(self.product, number, gates, weights)
             self.layers.append(layer)
-        self.walk = &walks_f32 if self.type_num == NPY_FLOAT else &walks_f64
+        self.walk = walks_of(self.type_num == NPY_FLOAT)
         return 0
 
     cdef bint is_fresh(self, tuple names, dict own) except -1:

@@ -21,13 +21,18 @@ cdef int gemm(
     ``single``: float32, else float64. Returns 0, or -1 if there is no memory for the work space. As C^T = B^T A^T has
     the same elements, the roles are turned where packing A is the shorter way. Every element is made by one thread.
     """
-    cdef const products* of = &products_f32 if single else &products_f64
+    cdef const products* of = products_of(single)
     cdef Py_ssize_t c_col = 1
     if cost(of, N, M, K, b_row != 1, a_col == 1, True) < cost(of, M, N, K, a_col != 1, b_row == 1, False):
         M, N, a, b, a_row, b_col, a_col, b_row, c_row, c_col = N, M, b, a, b_col, a_row, b_row, a_col, 1, c_row
     if M <= 2 * GEMM_ROWS:
         return low(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
     return high(of, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
+
+
+cdef const products* products_of(bint single) noexcept nogil:
+    """The loops for float32 or float64, which are compiled in this module alone."""
+    return &products_f32 if single else &products_f64
 
 
 cdef int threads_to_multiply(Py_ssize_t count) noexcept nogil:

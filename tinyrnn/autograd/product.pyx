@@ -45,13 +45,17 @@ cdef int multiply_into(ndarray y, ndarray a, ndarray b, bint add) except -1:
 
 cdef ndarray batched(ndarray a, ndarray b):
     """One product for each place in the leading dimensions."""
-    cdef tuple batch = np.broadcast_shapes(shape_of(a)[:-2], shape_of(b)[:-2])
-    cdef ndarray y = np.zeros(batch + (shape_of(a)[-2], shape_of(b)[-1]), a.dtype)
-    cdef Py_ssize_t i, n = PyArray_SIZE(y) // max(shape_of(y)[-2] * shape_of(y)[-1], 1)
+    cdef tuple batch = shape_of(a)[:-2]
+    cdef ndarray y
+    cdef Py_ssize_t i, n
+    if batch != shape_of(b)[:-2]:
+        batch = np.broadcast_shapes(batch, shape_of(b)[:-2])
+        a, b = np.broadcast_to(a, batch + shape_of(a)[-2:]), np.broadcast_to(b, batch + shape_of(b)[-2:])
+    y = np.empty(batch + (shape_of(a)[-2], shape_of(b)[-1]), a.dtype)
     if PyArray_SIZE(y) == 0:
         return y
-    a = np.broadcast_to(a, batch + shape_of(a)[-2:]).reshape((n,) + shape_of(a)[-2:])
-    b = np.broadcast_to(b, batch + shape_of(b)[-2:]).reshape((n,) + shape_of(b)[-2:])
+    n = prod(batch)
+    a, b = a.reshape((n,) + shape_of(a)[-2:]), b.reshape((n,) + shape_of(b)[-2:])
     y = y.reshape((n,) + shape_of(y)[-2:])
     for i in range(n):
         one(a, b, y, PyArray_BYTES(a) + i * PyArray_STRIDES(a)[0], PyArray_BYTES(b) + i * PyArray_STRIDES(b)[0],

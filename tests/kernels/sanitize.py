@@ -16,8 +16,8 @@ from pathlib import Path
 from test_bounds import EXERCISE, FAMILIES
 
 ROOT = Path(__file__).parents[2]
-# The sanitizers lose their way in a forked process, and keep what was freed for a while.
-LEFT_OUT = "not fork and not spawn and not stays_flat"
+# The sanitizers lose their way in a forked process, and keep what was freed for a while instead of using it again.
+LEFT_OUT = "not fork and not spawn and not stays_flat and not used_again"
 SUITE = ["autograd", "nn", "optim", "kernels/test_parallel.py", "utils", "io", "test_hostile.py", "test_concurrency.py"]
 
 

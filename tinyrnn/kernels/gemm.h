@@ -125,17 +125,17 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
         }
 }
 
-/* A block of A: `rows` rows in tiles of equal height as nearly as can be, K deep. Where it was copied (copy_block) the
- * tiles are `tile` elements apart, else 0. */
+/* A block of A, K deep, in tiles of `height` rows; the first `higher` tiles have one more. Where it was copied
+ * (copy_block) the tiles are `tile` elements apart, else 0. */
 typedef struct {
     const real *a;
-    ptrdiff_t rows, K, a_row, a_col, tiles, tile;
+    ptrdiff_t K, a_row, a_col, tiles, height, higher, tile;
 } OF(block);
 
 /* How many panels of the `left` ones a tile takes at a time. */
 static int OF(panels_of)(const OF(block) *block, ptrdiff_t left)
 {
-    const int wide = TILE_PANELS((block->rows + block->tiles - 1) / block->tiles);
+    const int wide = TILE_PANELS(block->height + (block->higher > 0));
     return left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
 }
 
@@ -146,11 +146,10 @@ static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n,
                                 const real *ahead, ptrdiff_t ahead_row)
 {
     real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
-    const ptrdiff_t width = panels * OF(PANEL), rows = block->rows, tiles = block->tiles, K = block->K;
+    const ptrdiff_t width = panels * OF(PANEL), tiles = block->tiles, K = block->K;
     const int whole = n == width && c_col == 1;
-    for (ptrdiff_t t = 0; t < tiles; t++) {
-        const ptrdiff_t i0 = rows * t / tiles;
-        const int height = (int)(rows * (t + 1) / tiles - i0);
+    for (ptrdiff_t t = 0, i0 = 0; t < tiles; i0 += block->height + (t < block->higher), t++) {
+        const int height = (int)block->height + (t < block->higher);
         const real *a = block->a + (block->tile ? t * block->tile : i0 * block->a_row);
         real *to = c + i0 * c_row, *out = whole ? to : edge;
         const ptrdiff_t out_row = whole ? c_row : width;
@@ -179,11 +178,12 @@ static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n,
 
 /* A block of A, tile after tile, each as K rows of TILE_ROWS elements. Where the elements of a column lie side by side
  * it goes column by column, since each is as much as there is of a line of the cache. */
-static void OF(copy_block)(ptrdiff_t rows, ptrdiff_t tiles, ptrdiff_t K, const real *a, ptrdiff_t a_row,
-                           ptrdiff_t a_col, real *copy)
+static void OF(copy_block)(const OF(block) *block, real *copy)
 {
+    const ptrdiff_t K = block->K, tiles = block->tiles, a_row = block->a_row, a_col = block->a_col;
+    const real *a = block->a;
     ptrdiff_t first[GEMM_ROWS + 1];
-    for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = rows * t / tiles;
+    for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = t * block->height + (t < block->higher ? t : block->higher);
     if (a_row != 1)
         for (ptrdiff_t t = 0; t < tiles; t++)
             OF(interleave)(first[t + 1] - first[t], K, a + first[t] * a_row, a_row, a_col, copy + t * TILE_ROWS * K,
@@ -193,7 +193,7 @@ static void OF(copy_block)(ptrdiff_t rows, ptrdiff_t tiles, ptrdiff_t K, const r
             const real *column = a + k * a_col;
             for (ptrdiff_t t = 0; t < tiles - 1; t++)
                 OF(copy_rows)(TILE_ROWS, 1, column + first[t], 0, copy + (t * K + k) * TILE_ROWS);
-            for (ptrdiff_t i = first[tiles - 1]; i < rows; i++)
+            for (ptrdiff_t i = first[tiles - 1]; i < first[tiles]; i++)
                 copy[((tiles - 1) * K + k) * TILE_ROWS + i - first[tiles - 1]] = column[i];
         }
 }
@@ -250,11 +250,11 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
         const ptrdiff_t depth = K - k < most ? K - k : most;
         for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
             const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-            OF(block) block = {a + m * a_row + k * a_col, rows, depth, a_row, a_col, tiles, 0};
+            OF(block) block = {a + m * a_row + k * a_col, depth, a_row, a_col, tiles, rows / tiles, rows % tiles, 0};
             real *to = c + m * c_row;
             if (copies) {
-                OF(copy_block)(rows, tiles, depth, block.a, a_row, a_col, copy);
-                block = (OF(block)){copy, rows, depth, 1, TILE_ROWS, tiles, TILE_ROWS * depth};
+                OF(copy_block)(&block, copy);
+                block.a = copy, block.a_row = 1, block.a_col = TILE_ROWS, block.tile = TILE_ROWS * depth;
             }
             if (packed) OF(times_packed)(&block, N, b + k * OF(PANEL), K * OF(PANEL), to, c_row, c_col, add || k);
             else OF(times_rows)(&block, N, b + k * b_row, b_row, b_col, to, c_row, c_col, add || k);

@@ -4,7 +4,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from results import Table
@@ -21,10 +20,8 @@ def run(bench):
     yield ("A fresh process for every import, in turns; the import of NumPy is part of every other. All modules are "
            "compiled to bytecode before, as an installer does. Size: the installed files of the package alone, in MB.")
     packages = list(bench.available(dict.fromkeys(("numpy", "tinyrnn", *SKIPPABLE))))
-    with tempfile.TemporaryDirectory() as bytecode:
-        for package in packages:
-            import_seconds(package, bytecode)
-        turns = [[import_seconds(package, bytecode) for package in packages] for _ in range(bench.rounds)]
+    import_seconds("tinyrnn")               # the others have their bytecode since they were installed
+    turns = [[import_seconds(package) for package in packages] for _ in range(bench.rounds)]
     table = Table("import", "milliseconds", "to NumPy's", "installed MB", "at most   ")
     yield table.head()
     for k, package in enumerate(packages):
@@ -37,11 +34,11 @@ def run(bench):
     yield f"{wheels[-1].name}: {wheels[-1].stat().st_size / 1e6:.1f} MB." if wheels else "No wheel in `dist/`."
 
 
-def import_seconds(package, bytecode):
-    """In a process that finds compiled modules in the folder `bytecode`, or leaves them there."""
+def import_seconds(package):
+    """In a process that leaves bytecode for the next one."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     run = subprocess.run([sys.executable, "-c", PROGRAM.format(package)], cwd=ROOT, check=True, capture_output=True,
-                         env=environment | {"PYTHONPYCACHEPREFIX": bytecode})
+                         env=environment)
     return float(run.stdout)
 
 

@@ -268,13 +268,13 @@ cdef class Layer:
         return padded.reshape((self.s.T, self.s.B, self.s.inputs))
 
     cdef object weight_ih_gradient(self):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G, row
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G, row = self.s.gate_row
         cdef ndarray dw
         if self.single_step() and whole == G:
             return deferred(self.gates, self.x)
         if self.single_step():
             return deferred(np.concatenate([self.gates[:, :whole], self.extra], 1), self.x)
-        row, dw = self.s.gate_row, self.array(G, self.s.inputs)
+        dw = self.array(G, self.s.inputs)
         self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, row, self.x, 0, dw, 0, 0)
         if self.s.cell == GRU:
             self.multiply(H, self.s.inputs, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)

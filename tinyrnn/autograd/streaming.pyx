@@ -15,9 +15,7 @@ from tinyrnn.autograd.arrays cimport contiguous
 from tinyrnn.autograd.recurrence cimport check_weights, walks_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap, writes_to
 from tinyrnn.kernels.gemm cimport aligned, products, products_of
-from tinyrnn.kernels.recurrent cimport (
-    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks,
-)
+from tinyrnn.kernels.recurrent cimport GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 

@@ -216,6 +216,19 @@ def test_threads(cell, dtype):
         set_num_threads(before)
 
 
+@cells
+@pytest.mark.parametrize("module", [fused_recurrent, reference], ids=["fused", "reference"])
+def test_no_state_is_zeros(cell, module):
+    x, *rest = arguments(cell, 3, 2, 4, 6, "float32")
+    parts = rest[:1 + cell[3]]
+
+    def layer(*state):
+        return results(lambda x, *weights: apply(module, cell)(x, *state, *weights), [x, *rest[len(parts):]])
+    zeros, nothing = layer(*[tensor(np.zeros_like(part.array)) for part in parts]), layer(*[None for _ in parts])
+    for left, right in zip(zeros, nothing, strict=True):
+        assert_same(left, right, cell[0])
+
+
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 @cells
@@ -230,7 +243,7 @@ def test_errors_name_the_shapes(cell):
         bad[k] = tensor(x.array.astype("float32"))
         with pytest.raises(DtypeError, match=cell[0]):
             call(*bad)
-        if k not in (len(good) - 1 - cell[4], len(good) - 2 - cell[4], len(good) - 1):
+        if k in (0, 2 + cell[3], 3 + cell[3]):          # the input and the two weights have to be there
             bad[k] = None
             with pytest.raises(TypeError):
                 call(*bad)

@@ -1,6 +1,6 @@
 """rnn, gru and lstm over a whole sequence, one node each. Their twins in ``reference.py`` say what they compute.
 
-The work is done in ``recurrence.pyx``.
+A part of the state may be None: zeros. The work is done in ``recurrence.pyx``.
 """
 from numpy cimport NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
 
@@ -25,7 +25,7 @@ import_array()
 
 cdef int check(str name, int gates, Tensor input, tuple state, tuple weights, object lengths) except -1:
     """Everything the kernels rely on."""
-    cdef Tensor h = state[0], w_hh = weights[1]
+    cdef Tensor w_hh = weights[1]
     cdef Py_ssize_t T, B
     if PyArray_NDIM(input.array) != 3 or not is_real(input.array):
         raise ShapeError(f"{name}: expected a float input (steps, batch, features), not {input.dtype} {input.shape}")
@@ -33,9 +33,10 @@ cdef int check(str name, int gates, Tensor input, tuple state, tuple weights, ob
     if T == 0:
         raise ShapeError(f"{name}: expected at least one step, not an input of shape {input.shape}")
     check_weights(name, gates, input, PyArray_DIMS(input.array)[2], weights)
-    expect(name, "the state", h, input, (B, PyArray_DIMS(w_hh.array)[1]))
-    if len(state) == 2:
-        expect(name, "the cell state", state[1], input, (B, PyArray_DIMS(w_hh.array)[0] // gates))
+    if state[0] is not None:
+        expect(name, "the state", state[0], input, B, PyArray_DIMS(w_hh.array)[1])
+    if len(state) == 2 and state[1] is not None:
+        expect(name, "the cell state", state[1], input, B, PyArray_DIMS(w_hh.array)[0] // gates)
     if lengths is not None and (not isinstance(lengths, np.ndarray) or lengths.dtype != np.int64
                                 or lengths.shape != (B,) or B and (lengths.min() < 0 or lengths.max() > T)):
         raise ValueError(f"{name}: lengths must be an int64 array of shape ({B},) with values from 0 to {T}")
@@ -53,7 +54,6 @@ cdef Layer new_layer(
         None if w is None else contiguous((<Tensor> w).array) for w in weights[:4]]
     if len(weights) == 5 and weights[4] is not None:
         layer.w_hr = contiguous((<Tensor> weights[4]).array)
-    layer.h0 = contiguous((<Tensor> state[0]).array)
     s.cell, s.reverse = cell, reverse
     s.T, s.B, layer.s.inputs = PyArray_DIMS(input.array)[0], PyArray_DIMS(input.array)[1], PyArray_DIMS(input.array)[2]
     s.G, s.P = PyArray_DIMS(layer.w_hh)[0], PyArray_DIMS(layer.w_hh)[1]
@@ -62,16 +62,21 @@ cdef Layer new_layer(
     layer.b_ih = zeros if layer.b_ih is None else layer.b_ih
     layer.b_hh = zeros if layer.b_hh is None else layer.b_hh
     layer.lengths = lengths
+    layer.h0 = first_state(layer, state[0], s.P)
     layer.plan(input.array)
     layer.out = layer.array(s.T * s.B, s.P, zero=lengths is not None)
     layer.hn = layer.array(s.B, s.P)
     if cell == LSTM:
-        layer.c0 = contiguous((<Tensor> state[1]).array)
+        layer.c0 = first_state(layer, state[1], s.H)
         layer.cn = layer.array(s.B, s.H)
         s.c0, s.cn = PyArray_DATA(layer.c0), PyArray_DATA(layer.cn)
     s.bias_ih, s.bias_hh, s.h0 = PyArray_DATA(layer.b_ih), PyArray_DATA(layer.b_hh), PyArray_DATA(layer.h0)
     s.out, s.hn = PyArray_DATA(layer.out), PyArray_DATA(layer.hn)
     return layer
+
+
+cdef ndarray first_state(Layer layer, Tensor part, Py_ssize_t size):
+    return layer.array(layer.s.B, size, zero=True) if part is None else contiguous(part.array)
 
 
 cdef tuple gradients(Layer layer, tuple parents, dict dys):
@@ -95,23 +100,27 @@ cdef tuple sequence_of(
         object twin):
     """The layer as one node: output (T, B, P) and the last state, one part or two."""
     cdef tuple parents = (input, *state, *weights)
+    cdef bint recorded = get_mode() == RECORDING and any([p is not None and p.requires_grad for p in parents])
     cdef Layer layer
     check(name, gates, input, state, weights, lengths)
     layer = new_layer(cell, gates, input, state, weights, lengths, reverse)
-    layer.forward(get_mode() == RECORDING and any([p is not None and p.requires_grad for p in parents]))
+    layer.forward(recorded)
+    out = wrap(layer.out.reshape((layer.s.T, layer.s.B, layer.s.P)))
+    if not recorded:
+        return (out, wrap(layer.hn), wrap(layer.cn)) if cell == LSTM else (out, wrap(layer.hn))
 
     def backward(y, dys):
         if get_mode() & RECORDING:
             return twin_gradients(twin, parents, [dys.get(k) for k in range(1 + len(state))])
         return gradients(layer, parents, dys)
     backward.__qualname__ = name
-    out = wrap(layer.out.reshape((layer.s.T, layer.s.B, layer.s.P)))
-    return record_many((out, layer.hn) + ((layer.cn,) if len(state) == 2 else ()), parents, backward, parents + (out,))
+    outs = (out, layer.hn, layer.cn) if cell == LSTM else (out, layer.hn)
+    return record_many(outs, parents, backward, parents + (out,))
 
 
 # ---- the three -------------------------------------------------------------------------------------------------------
 
-def rnn(Tensor input not None, Tensor h not None, Tensor weight_ih not None, Tensor weight_hh not None,
+def rnn(Tensor input not None, Tensor h, Tensor weight_ih not None, Tensor weight_hh not None,
         Tensor bias_ih=None, Tensor bias_hh=None, *, nonlinearity="tanh", lengths=None, reverse=False):
     """One layer of ``rnn_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
     if nonlinearity not in ("tanh", "relu"):
@@ -121,7 +130,7 @@ def rnn(Tensor input not None, Tensor h not None, Tensor weight_ih not None, Ten
                        (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, twin)
 
 
-def gru(Tensor input not None, Tensor h not None, Tensor weight_ih not None, Tensor weight_hh not None,
+def gru(Tensor input not None, Tensor h, Tensor weight_ih not None, Tensor weight_hh not None,
         Tensor bias_ih=None, Tensor bias_hh=None, *, reset_after=True, lengths=None, reverse=False):
     """One layer of ``gru_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
     twin = partial(reference.gru, reset_after=reset_after, lengths=lengths, reverse=reverse)
@@ -129,7 +138,7 @@ def gru(Tensor input not None, Tensor h not None, Tensor weight_ih not None, Ten
                        (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, twin)
 
 
-def lstm(Tensor input not None, Tensor h not None, Tensor c not None, Tensor weight_ih not None,
+def lstm(Tensor input not None, Tensor h, Tensor c, Tensor weight_ih not None,
          Tensor weight_hh not None, Tensor bias_ih=None, Tensor bias_hh=None, Tensor weight_hr=None, *, lengths=None,
          reverse=False):
     """One layer of ``lstm_step`` over time: input (T, B, I), h (B, P), c (B, H) -> output (T, B, P), h_n, c_n."""

@@ -41,5 +41,5 @@ cdef class Layer:
 
 
 cdef const walks* walks_of(bint single) noexcept
-cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1
+cdef int expect(str name, str what, Tensor x, Tensor like, Py_ssize_t rows, Py_ssize_t columns) except -1
 cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t features, tuple weights) except -1

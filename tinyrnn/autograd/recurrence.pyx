@@ -11,11 +11,11 @@ from numpy cimport (
     import_array, ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport address, contiguous, is_real, shape_of, threads_of
+from tinyrnn.autograd.arrays cimport address, contiguous, is_real, threads_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.product cimport multiply as matrix_product
 from tinyrnn.autograd.tensor cimport Tensor, wrap
-from tinyrnn.kernels.gemm cimport aligned, gemm, share, threads_to_multiply
+from tinyrnn.kernels.gemm cimport aligned, gemm, pack_all, share, threads_to_multiply
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.recurrent cimport (
     GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, gate_row, sequence, state_row, walks, walks_f32, walks_f64,
@@ -35,14 +35,17 @@ cdef enum:
 
 # ---- what the kernels rely on ----------------------------------------------------------------------------------------
 
-cdef int expect(str name, str what, Tensor x, Tensor like, tuple shape) except -1:
-    """x is there, has the dtype of ``like``, and this shape."""
+cdef int expect(str name, str what, Tensor x, Tensor like, Py_ssize_t rows, Py_ssize_t columns) except -1:
+    """x is there, has the dtype of ``like``, and is (rows, columns), or (columns,) if rows is -1."""
+    cdef int ndim = 1 if rows < 0 else 2
     if x is None:
         raise TypeError(f"{name}: {what} must be a tensor, not None")
     if PyArray_TYPE(x.array) != PyArray_TYPE(like.array):
         raise DtypeError(f"{name}: {what} is {x.dtype} where {like.dtype} is needed")
-    if shape_of(x.array) != shape:
-        raise ShapeError(f"{name}: {what} of shape {x.shape} where {shape} is needed")
+    cdef npy_intp* dims = PyArray_DIMS(x.array)
+    if PyArray_NDIM(x.array) != ndim or dims[ndim - 1] != columns or ndim == 2 and dims[0] != rows:
+        needed = f"({columns},)" if rows < 0 else f"({rows}, {columns})"
+        raise ShapeError(f"{name}: {what} of shape {x.shape} where {needed} is needed")
     return 0
 
 
@@ -60,13 +63,13 @@ cdef Py_ssize_t check_weights(str name, int gates, Tensor like, Py_ssize_t featu
         raise ShapeError(f"{name}: weight_hh must be ({gates} * hidden_size, hidden_size), not {w_hh.shape}")
     if features < 0 and PyArray_NDIM(w_ih.array) == 2:
         features = PyArray_DIMS(w_ih.array)[1]
-    expect(name, "weight_ih", w_ih, like, (gates * H, features))
-    expect(name, "weight_hh", w_hh, like, (gates * H, P))
+    expect(name, "weight_ih", w_ih, like, gates * H, features)
+    expect(name, "weight_hh", w_hh, like, gates * H, P)
     for bias in weights[2:4]:
         if bias is not None:
-            expect(name, "a bias", bias, like, (gates * H,))
+            expect(name, "a bias", bias, like, -1, gates * H)
     if w_hr is not None:
-        expect(name, "weight_hr", w_hr, like, (P, H))
+        expect(name, "weight_hr", w_hr, like, P, H)
     if not is_real(w_ih.array):
         raise DtypeError(f"{name}: the weights must be float32 or float64, not {w_ih.dtype}")
     return P
@@ -98,12 +101,8 @@ cdef class Layer:
         """The weight from row ``first`` on, packed as the right side (K x N) of a product."""
         cdef void* memory = self.space(self.product.space(N, K))
         cdef const char* at = PyArray_BYTES(w) + first * PyArray_DIMS(w)[1] * self.product.size
-        cdef Py_ssize_t panels = (N + self.product.panel - 1) // self.product.panel, i
-        cdef int threads = threads_for(N * K // 16)
         with nogil:
-            for i in prange(threads, num_threads=threads, schedule="static"):
-                self.product.pack(share(panels, 1, i, threads), share(panels, 1, i + 1, threads), N, K, at, row, col,
-                                  memory)
+            pack_all(self.product, N, K, at, row, col, memory, threads_for(N * K // 16))
         return memory
 
     cdef int multiply(
@@ -325,6 +324,9 @@ cdef class Layer:
         cdef int threads = threads_of(self.N * columns)
         cdef const char* at_x = PyArray_BYTES(x)
         cdef char* at_sums = PyArray_BYTES(sums) + first * size
+        if threads == 1:
+            self.walk.column_sums(self.N, columns, at_x, row, at_sums)
+            return 0
         for i in prange(threads, num_threads=threads, schedule="static", nogil=True):
             start, end = share(columns, 16, i, threads), share(columns, 16, i + 1, threads)
             self.walk.column_sums(self.N, end - start, at_x + start * size, row, at_sums + start * size)

@@ -96,9 +96,19 @@ def project(input, weight_ih, bias_ih, lengths):
     return linear(input, weight_ih, bias_ih)
 
 
+def first_state(part, input, size):
+    """A part of the state that a layer starts from: zeros (B, size) where it is None."""
+    return record(np.zeros((input.shape[1], size), input.dtype), (), None) if part is None else part
+
+
 def rnn(input, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, nonlinearity="tanh", lengths=None,
         reverse=False):
-    """One layer of ``rnn_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
+    """One layer of ``rnn_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H).
+
+    Here and below a part of the state may be None: zeros.
+    """
+    h = first_state(h, input, weight_hh.shape[1])
+
     def step(gates, h):
         return rnn_step(gates, h, weight_hh, bias_hh, nonlinearity=nonlinearity)
     return scan(step, project(input, weight_ih, bias_ih, lengths), (h,), lengths, reverse)
@@ -106,6 +116,8 @@ def rnn(input, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, nonlinear
 
 def gru(input, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, reset_after=True, lengths=None, reverse=False):
     """One layer of ``gru_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
+    h = first_state(h, input, weight_hh.shape[1])
+
     def step(gates, h):
         return gru_step(gates, h, weight_hh, bias_hh, reset_after=reset_after)
     return scan(step, project(input, weight_ih, bias_ih, lengths), (h,), lengths, reverse)
@@ -114,6 +126,8 @@ def gru(input, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, reset_aft
 def lstm(input, h, c, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None, *, lengths=None,
          reverse=False):
     """One layer of ``lstm_step`` over time: input (T, B, I), h (B, P), c (B, H) -> output (T, B, P), h_n, c_n."""
+    h, c = first_state(h, input, weight_hh.shape[1]), first_state(c, input, len(weight_hh) // 4)
+
     def step(gates, h, c):
         return lstm_step(gates, h, c, weight_hh, bias_hh, weight_hr)
     return scan(step, project(input, weight_ih, bias_ih, lengths), (h, c), lengths, reverse)

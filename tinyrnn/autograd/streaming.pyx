@@ -14,7 +14,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport contiguous
 from tinyrnn.autograd.recurrence cimport check_weights, walks_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap, writes_to
-from tinyrnn.kernels.gemm cimport aligned, products, products_of
+from tinyrnn.kernels.gemm cimport aligned, pack_all, products, products_of
 from tinyrnn.kernels.recurrent cimport GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
@@ -78,8 +78,7 @@ cdef void* packed(const products* product, list memory, ndarray w, Py_ssize_t fi
     """N rows of a weight (., K) from ``first`` on, for x W^T."""
     cdef Py_ssize_t K = PyArray_DIMS(w)[1]
     cdef void* panels = space(product, memory, product.space(N, K))
-    product.pack(0, (N + product.panel - 1) // product.panel, N, K, PyArray_BYTES(w) + first * K * product.size, 1, K,
-                 panels)
+    pack_all(product, N, K, PyArray_BYTES(w) + first * K * product.size, 1, K, panels, 1)
     return panels
 
 

@@ -4,7 +4,7 @@ Both look at one layer (with its stack and directions) while a ``with`` block la
 """
 import numpy as np
 
-from tinyrnn.autograd.creation import as_tensor
+from tinyrnn.autograd.creation import as_tensor, zeros
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_join import cat, stack
@@ -43,6 +43,11 @@ class Watch:
         self.calls += 1
         return self.names[(self.calls - 1) % len(self.names)]
 
+    def first_state(self, state, input):
+        """The parts of the state that a layer starts from, zeros where they are None."""
+        return [zeros((input.shape[1], size), dtype=input.dtype) if part is None else part
+                for part, size in zip(state, self.rnn.state_sizes(), strict=True)]
+
 
 # ---- gradients through time ------------------------------------------------------------------------------------------
 
@@ -72,7 +77,7 @@ class state_gradients(Watch):  # noqa: N801 - used as a function
         super().__exit__(*exception)
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        T = len(input)
+        T, state = len(input), self.first_state(state, input)
         states, outputs = [None] * T, [None] * T
         alive = None if lengths is None else as_tensor(np.arange(T)[:, None, None] < lengths[:, None])      # (T, B, 1)
         input = input if lengths is None else where(alive, input, 0.0)
@@ -146,12 +151,13 @@ class saturation(Watch):  # noqa: N801 - used as a function
         return super().__enter__()
 
     def one_layer(self, input, state, weights, lengths, reverse):
+        state = self.first_state(state, input)
         output, *final = self.original(input, state, weights, lengths, reverse)
         T, B, _ = input.shape
         alive = np.arange(T)[:, None] < (np.full(B, T) if lengths is None else lengths)
         with no_grad():
             before = states_before(output, state[0], alive, reverse)
-            gates = self.gates(input, before, output, **weights)
+            gates = self.gates(input, before, output, *weights)
         name = self.next_name()
         for gate, values in zip(GATES[self.rnn.mode], gates, strict=True):
             self.count(f"{name}.{gate}", values.detach().numpy()[alive], -1 if gate in TANH else 0)

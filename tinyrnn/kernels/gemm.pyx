@@ -73,18 +73,16 @@ cdef int high(
         const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
         bint add) noexcept nogil:
     """A product of many rows: all of B is packed first. The threads take rows."""
-    cdef Py_ssize_t panels = (N + of.panel - 1) // of.panel, i, first, last
+    cdef Py_ssize_t i, first, last
     cdef int threads = threads_to_multiply(M * N * K)
     cdef void* memory = malloc(of.size * of.space(N, K) + 64)
     cdef void* packed = aligned(memory)
     if memory is NULL:
         return -1
+    pack_all(of, N, K, b, b_row, b_col, packed, threads)
     if threads == 1:
-        of.pack(0, panels, N, K, b, b_row, b_col, packed)
         of.multiply(M, N, K, a, a_row, a_col, packed, c, c_row, c_col, add)
     else:
-        for i in prange(threads, num_threads=threads, schedule="static"):
-            of.pack(share(panels, 1, i, threads), share(panels, 1, i + 1, threads), N, K, b, b_row, b_col, packed)
         for i in prange(threads, num_threads=threads, schedule="static"):
             first = share(M, TILE_ROWS, i, threads)
             last = share(M, TILE_ROWS, i + 1, threads)
@@ -92,6 +90,18 @@ cdef int high(
                         <char*> c + of.size * first * c_row, c_row, c_col, add)
     free(memory)
     return 0
+
+
+cdef void pack_all(
+        const products* of, Py_ssize_t N, Py_ssize_t K, const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* packed,
+        int threads) noexcept nogil:
+    """All panels of B (K x N)."""
+    cdef Py_ssize_t panels = (N + of.panel - 1) // of.panel, i
+    if threads == 1:
+        of.pack(0, panels, N, K, b, b_row, b_col, packed)
+        return
+    for i in prange(threads, num_threads=threads, schedule="static"):
+        of.pack(share(panels, 1, i, threads), share(panels, 1, i + 1, threads), N, K, b, b_row, b_col, packed)
 
 
 cdef void* aligned(void* memory) noexcept nogil:

@@ -8,7 +8,7 @@ import warnings
 from numbers import Number
 
 from tinyrnn.autograd import fused_recurrent, reference
-from tinyrnn.autograd.creation import empty, zeros
+from tinyrnn.autograd.creation import empty
 from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_join import cat, stack
@@ -53,14 +53,11 @@ class RNNBase(Module):
             for suffix in self.suffixes(layer):
                 for name, shape in self.parameter_shapes(layer):
                     self.register_parameter(name + suffix, Parameter(empty(shape, dtype=dtype, device=device)))
+        names = self.parameter_names()
+        self.weight_names = [tuple(name + suffix if name in names else None for name in WEIGHTS)
+                             for layer in range(num_layers) for suffix in self.suffixes(layer)]
         self.reset_parameters()
         self.stepper = None                 # made by the first step
-
-    def new_stepper(self):
-        names = self.parameter_names()
-        return Stepper(self.step_name, tuple(
-            name + suffix if name in names else None
-            for layer in range(self.num_layers) for suffix in self.suffixes(layer) for name in WEIGHTS))
 
     @property
     def num_directions(self):
@@ -118,6 +115,7 @@ class RNNBase(Module):
         if input.ndim not in (2, 3):
             raise ValueError(f"{self.name}: Expected input to be 2D or 3D, got {input.ndim}D tensor instead")
         batched = input.ndim == 3
+        weights = self.current_weights()
         states = self.given_states(hx, batched)
         if not batched:
             if lengths is not None:
@@ -125,11 +123,10 @@ class RNNBase(Module):
             input = input.unsqueeze(1)
         elif self.batch_first:
             input = input.transpose(0, 1)
-        self.check_input(input)
-        T, B, _ = input.shape
+        self.check_input(input, weights[0][0])
         if lengths is not None:
-            lengths = as_lengths(self.name, lengths, B, T)
-        output, states = self.run(input, self.check_states(states, input), lengths)
+            lengths = as_lengths(self.name, lengths, *input.shape[1::-1])
+        output, states = self.run(input, self.check_states(states, input), weights, lengths)
         if not batched:
             output, states = output.squeeze(1), [s.squeeze(1) for s in states]
         elif self.batch_first:
@@ -138,39 +135,40 @@ class RNNBase(Module):
 
     def forward_packed(self, packed, hx):
         input, lengths = pad_packed_sequence(packed)
-        self.check_input(input)
+        weights = self.current_weights()
+        self.check_input(input, weights[0][0])
         states = self.check_states(self.given_states(hx, True), input)
-        output, states = self.run(input, states, as_lengths(self.name, lengths, *input.shape[1::-1]))
+        output, states = self.run(input, states, weights, as_lengths(self.name, lengths, *input.shape[1::-1]))
         return repack(output, packed), self.final(states)
 
-    def run(self, input, states, lengths):
+    def current_weights(self):
+        """For every layer and direction the parameters in the order of WEIGHTS, None where it has none."""
+        own = self._parameters              # looked up there first: an attribute of a module is found by a slower way
+        return [[own[name] if name in own else name and getattr(self, name) for name in names]
+                for names in self.weight_names]
+
+    def run(self, input, states, weights, lengths):
         """All layers and directions: input (T, B, I) -> output (T, B, D*H_out), final states [(D*L, B, H), ...].
 
         states is like the final states, or None for zeros.
         """
         finals = []
-        start = None
-        if states is None:
-            start = [zeros((input.shape[1], size), dtype=input.dtype) for size in self.state_sizes()]
         for layer in range(self.num_layers):
             outputs = []
-            for direction, suffix in enumerate(self.suffixes(layer)):
-                state = start or [s[len(finals)] for s in states]
-                output, *final = self.one_layer(input, state, self.weights(suffix), lengths, direction == 1)
+            for direction in range(self.num_directions):
+                k = len(finals)
+                state = (None,) * self.state_parts if states is None else [part[k] for part in states]
+                output, *final = self.one_layer(input, state, weights[k], lengths, direction == 1)
                 outputs.append(output)
                 finals.append(final)
-            input = cat(outputs, -1) if self.bidirectional else outputs[0]
+            input = cat(outputs, -1) if self.bidirectional else output
             if self.dropout and layer < self.num_layers - 1:
                 input = dropout(input, self.dropout, self.training)
         if len(finals) == 1:
-            return input, [final.unsqueeze(0) for final in finals[0]]
+            return input, [part.unsqueeze(0) for part in final]
         return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
 
-    def weights(self, suffix):
-        """The parameters of one layer and direction, by the names the operations give them."""
-        own = self._parameters              # looked up there first: an attribute of a module is found by a slower way
-        return {name: own[name + suffix] if name + suffix in own else getattr(self, name + suffix)
-                for name in self.parameter_names()}
+    state_parts = 1
 
     def one_layer(self, input, state, weights, lengths, reverse):
         raise NotImplementedError
@@ -200,7 +198,7 @@ class RNNBase(Module):
         if self.fused and is_fused_enabled():
             stepper = self.stepper
             if stepper is None:
-                stepper = self.stepper = self.new_stepper()
+                stepper = self.stepper = Stepper(self.step_name, sum(self.weight_names, ()))
             return stepper.step(self, x, state)
         time = 1 if self.batch_first else 0
         with no_grad():
@@ -213,8 +211,7 @@ class RNNBase(Module):
     def name(self):
         return type(self).__name__
 
-    def check_input(self, input):
-        weight = self.weight_ih_l0
+    def check_input(self, input, weight):
         if input.dtype != weight.dtype:
             raise ValueError(f"{self.name} input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                              f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})")
@@ -317,7 +314,7 @@ class RNN(RNNBase):
         return f"rnn_{self.nonlinearity}"
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return self.operations.rnn(input, *state, **weights, nonlinearity=self.nonlinearity, lengths=lengths,
+        return self.operations.rnn(input, *state, *weights[:4], nonlinearity=self.nonlinearity, lengths=lengths,
                                    reverse=reverse)
 
 
@@ -345,7 +342,7 @@ class GRU(RNNBase):
         return "gru" if self.reset_after else "gru_reset_before"
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return self.operations.gru(input, *state, **weights, reset_after=self.reset_after, lengths=lengths,
+        return self.operations.gru(input, *state, *weights[:4], reset_after=self.reset_after, lengths=lengths,
                                    reverse=reverse)
 
 
@@ -369,9 +366,10 @@ class LSTM(RNNBase):
         return [self.output_size, self.hidden_size]
 
     step_name = "lstm"
+    state_parts = 2
 
     def one_layer(self, input, state, weights, lengths, reverse):
-        return self.operations.lstm(input, *state, **weights, lengths=lengths, reverse=reverse)
+        return self.operations.lstm(input, *state, *weights, lengths=lengths, reverse=reverse)
 
     def final(self, states):
         return tuple(states)

@@ -17,6 +17,12 @@
 #define GEMM_DEPTH ((ptrdiff_t)(GEMM_DEPTH_BYTES / sizeof(real)))
 #define GEMM_ROWS 96
 
+/* Rows of a copied tile, unused ones included. */
+#define GEMM_COPIED ((TILE_ROWS + 3) / 4 * 4)
+
+/* So many tiles read a B that lies well without packing it (32 x 256 x 768: 162 to 180 GF/s). */
+#define GEMM_FEW (2 * TILE_VECTORS)
+
 /* Elements of a B that will not stay in the second cache. */
 #define GEMM_LARGE (1 << 18)
 
@@ -49,7 +55,13 @@ typedef struct {
 
 #elif defined(real)
 
-static ptrdiff_t OF(pack_space)(ptrdiff_t N, ptrdiff_t K) { return (N + OF(PANEL) - 1) / OF(PANEL) * OF(PANEL) * K; }
+/* The last panel is narrower if so few columns are left. */
+static ptrdiff_t OF(panel_row)(ptrdiff_t left) { return left > OF(NARROW) ? OF(PANEL) : OF(NARROW); }
+
+static ptrdiff_t OF(pack_space)(ptrdiff_t N, ptrdiff_t K)
+{
+    return (N + OF(NARROW) - 1) / OF(NARROW) * OF(NARROW) * K;
+}
 
 /* out[k * step + j] = in[j * in_row + k] for n rows and K columns: a transpose, four by four. */
 static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t in_row, real *out, ptrdiff_t step)
@@ -84,7 +96,7 @@ static void OF(transpose)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t in
 TILE_INLINE void OF(copy_rows)(const size_t width, ptrdiff_t K, const real *in, ptrdiff_t k_step, real *out)
 {
     const size_t bytes = width * sizeof(real);
-    const size_t piece = bytes % TILE_BYTES == 0 ? TILE_BYTES : bytes % 16 == 0 ? 16 : 8;
+    const size_t piece = bytes % TILE_BYTES == 0 ? TILE_BYTES : bytes % 32 == 0 ? 32 : bytes % 16 == 0 ? 16 : 8;
     for (ptrdiff_t k = 0; k < K; k++)
         for (size_t at = 0; at < bytes; at += piece)
             memcpy((char *)(out + k * width) + at, (const char *)(in + k * k_step) + at, piece);
@@ -119,9 +131,9 @@ static void OF(pack_panels)(ptrdiff_t first, ptrdiff_t last, ptrdiff_t N, ptrdif
     const ptrdiff_t stop = b_col == 1 ? 16 : K;         /* rows of B are read as they lie, a few at a time */
     for (ptrdiff_t k = 0; k < K; k += stop)
         for (ptrdiff_t p = first; p < last; p++) {
-            const ptrdiff_t j = p * OF(PANEL), n = N - j < OF(PANEL) ? N - j : OF(PANEL);
+            const ptrdiff_t j = p * OF(PANEL), row = OF(panel_row)(N - j), n = N - j < row ? N - j : row;
             OF(interleave)(n, K - k < stop ? K - k : stop, b + j * b_col + k * b_row, b_col, b_row,
-                           packed + j * K + k * OF(PANEL), OF(PANEL));
+                           packed + j * K + k * row, row);
         }
 }
 
@@ -132,21 +144,22 @@ typedef struct {
     ptrdiff_t K, a_row, a_col, tiles, height, higher, tile;
 } OF(block);
 
-/* How many panels of the `left` ones a tile takes at a time. */
-static int OF(panels_of)(const OF(block) *block, ptrdiff_t left)
+/* How many vectors wide a tile is where so many columns are left. */
+static int OF(vectors_of)(const OF(block) *block, ptrdiff_t left)
 {
-    const int wide = TILE_PANELS(block->height + (block->higher > 0));
-    return left >= wide ? wide : left >= 2 && wide > 2 ? 2 : 1;
+    int vectors = TILE_WIDEST(block->height + (block->higher > 0));
+    while (vectors > 2 && vectors / 2 * OF(NARROW) >= left + OF(NARROW)) vectors /= 2;
+    return vectors;
 }
 
-/* The block times so many panels of B, of whose columns the first n are there. keep: where the first tile copies a
+/* The block times so many vectors of B, of whose columns the first n are there. keep: where the first tile copies a
  * panel to, and the others find it, or NULL. ahead: what comes after, or NULL. */
-static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n, const real *b, ptrdiff_t panel,
+static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n, const real *b, ptrdiff_t panel,
                                 ptrdiff_t b_row, real *keep, real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add,
                                 const real *ahead, ptrdiff_t ahead_row)
 {
-    real edge[TILE_ROWS * 4 * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
-    const ptrdiff_t width = panels * OF(PANEL), tiles = block->tiles, K = block->K;
+    real edge[TILE_ROWS * 8 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
+    const ptrdiff_t width = vectors / 2 * OF(NARROW), tiles = block->tiles, K = block->K;
     const int whole = n == width && c_col == 1;
     for (ptrdiff_t t = 0, i0 = 0; t < tiles; i0 += block->height + (t < block->higher), t++) {
         const int height = (int)block->height + (t < block->higher);
@@ -161,7 +174,7 @@ static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n,
             b = keep;
             b_row = OF(PANEL);
         } else
-            OF(tile)(height, panels, K, a, block->a_row, block->a_col, b, panel, b_row, out, out_row, add, next,
+            OF(tile)(height, vectors, K, a, block->a_row, block->a_col, b, panel, b_row, out, out_row, add, next,
                      t == tiles - 1 ? ahead : NULL, ahead_row);
         if (whole)
             continue;
@@ -176,60 +189,68 @@ static void OF(multiply_panels)(const OF(block) *block, int panels, ptrdiff_t n,
     }
 }
 
-/* A block of A, tile after tile, each as K rows of TILE_ROWS elements. Where the elements of a column lie side by side
- * it goes column by column, since each is as much as there is of a line of the cache. */
-static void OF(copy_block)(const OF(block) *block, real *copy)
+/* A copy of the block: rows that lie in one piece at a distance that does not collide; others tile after tile, each as K
+ * rows of GEMM_COPIED elements. Where the elements of a column lie side by side it goes column by column, since each is
+ * as much as there is of a line of the cache. */
+static void OF(copy_block)(OF(block) *block, real *copy)
 {
     const ptrdiff_t K = block->K, tiles = block->tiles, a_row = block->a_row, a_col = block->a_col;
     const real *a = block->a;
     ptrdiff_t first[GEMM_ROWS + 1];
     for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = t * block->height + (t < block->higher ? t : block->higher);
-    if (a_row != 1)
+    block->a = copy, block->a_row = 1, block->a_col = GEMM_COPIED, block->tile = GEMM_COPIED * K + 16;
+    if (a_col == 1) {
+        block->a_row = K + 16, block->a_col = 1, block->tile = 0;
+        for (ptrdiff_t i = 0; i < first[tiles]; i++) memcpy(copy + i * (K + 16), a + i * a_row, K * sizeof(real));
+    } else if (a_row != 1)
         for (ptrdiff_t t = 0; t < tiles; t++)
-            OF(interleave)(first[t + 1] - first[t], K, a + first[t] * a_row, a_row, a_col, copy + t * TILE_ROWS * K,
-                           TILE_ROWS);
+            OF(interleave)(first[t + 1] - first[t], K, a + first[t] * a_row, a_row, a_col, copy + t * block->tile,
+                           GEMM_COPIED);
     else
-        for (ptrdiff_t k = 0; k < K; k++) {             /* a lower tile's copy ends with rows of the next, unused */
-            const real *column = a + k * a_col;
-            for (ptrdiff_t t = 0; t < tiles - 1; t++)
-                OF(copy_rows)(TILE_ROWS, 1, column + first[t], 0, copy + (t * K + k) * TILE_ROWS);
-            for (ptrdiff_t i = first[tiles - 1]; i < first[tiles]; i++)
-                copy[((tiles - 1) * K + k) * TILE_ROWS + i - first[tiles - 1]] = column[i];
-        }
+        for (ptrdiff_t k = 0; k < K; k++)               /* a lower tile's copy ends with rows of the next, unused */
+            for (ptrdiff_t t = 0; t < tiles; t++) {
+                const real *column = a + k * a_col + first[t];
+                real *to = copy + t * block->tile + k * GEMM_COPIED;
+                if (first[t] + GEMM_COPIED <= first[tiles]) OF(copy_rows)(GEMM_COPIED, 1, column, 0, to);
+                else memcpy(to, column, (first[t + 1] - first[t]) * sizeof(real));
+            }
 }
 
-/* The block times a packed B. */
-static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t panel, real *c,
-                             ptrdiff_t c_row, ptrdiff_t c_col, int add)
+/* The block times a packed B (depth x N), of which it takes the rows from k on. */
+static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *packed, ptrdiff_t depth, ptrdiff_t k,
+                             real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL), b += panels * panel) {
-        const ptrdiff_t left = (N - j + OF(PANEL) - 1) / OF(PANEL);
-        panels = OF(panels_of)(block, left);
-        OF(multiply_panels)(block, (int)panels, N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL), b, panel,
-                            OF(PANEL), NULL, c + j * c_col, c_row, c_col, add,
-                            left * panel > GEMM_LARGE ? b + panel : NULL, OF(PANEL));
+    for (ptrdiff_t j = 0, width; j < N; j += width) {
+        const int vectors = OF(vectors_of)(block, N - j);
+        const ptrdiff_t row = OF(panel_row)(N - j), panel = depth * OF(PANEL);
+        const real *b = packed + j * depth + k * row;
+        width = vectors / 2 * OF(NARROW);
+        OF(multiply_panels)(block, vectors, N - j < width ? N - j : width, b, panel, row, NULL, c + j * c_col, c_row,
+                            c_col, add, (N - j) * depth > GEMM_LARGE ? b + panel : NULL, OF(PANEL));
     }
 }
 
 /* The block times a B as it lies; what must be packed is packed when its turn comes, and is read from the cache. Where
- * rows of B lie in one piece, one or two tiles read it there, and of more the first one packs; but what comes from far
- * away is packed beforehand, as copying waits for more loads at once. */
+ * rows of B lie in one piece, a few tiles read it there, and of more the first one packs; but what comes from far
+ * away is packed beforehand, as copying waits for more loads at once (24 x 1024 x 3072: 82 to 106 GF/s). */
 static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
                            real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
-    real here[GEMM_DEPTH_BYTES / sizeof(real) * 2 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;    /* GEMM_DEPTH rows */
-    const int few = block->tiles <= 2, large = block->K * N > GEMM_LARGE, far = block->K * N > 2 * GEMM_LARGE;
-    for (ptrdiff_t j = 0, panels; j < N; j += panels * OF(PANEL)) {
-        panels = OF(panels_of)(block, (N - j + OF(PANEL) - 1) / OF(PANEL));
-        if (panels * block->K > GEMM_DEPTH) panels = 1;
-        const ptrdiff_t n = N - j < panels * OF(PANEL) ? N - j : panels * OF(PANEL);
-        const int lies = b_col == 1 && n == panels * OF(PANEL) && (few || !far);
-        for (ptrdiff_t p = 0; p < n && !lies; p += OF(PANEL))
-            OF(interleave)(n - p < OF(PANEL) ? n - p : OF(PANEL), block->K, b + (j + p) * b_col, b_col, b_row,
-                           here + p * block->K, OF(PANEL));
-        OF(multiply_panels)(block, (int)panels, n, lies ? b + j : here, lies ? OF(PANEL) : block->K * OF(PANEL),
-                            lies ? b_row : OF(PANEL), lies && !few ? here : NULL, c + j * c_col, c_row,
-                            c_col, add, large && b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
+    real here[GEMM_DEPTH_BYTES * TILE_VECTORS * TILE_BYTES / sizeof(real) / sizeof(real)] TILE_ALIGNED;
+    const int large = block->K * N > GEMM_LARGE, far = block->K * N > 2 * GEMM_LARGE;
+    const int few = block->tiles <= (far ? 2 : GEMM_FEW);
+    for (ptrdiff_t j = 0, width; j < N; j += width) {
+        int vectors = OF(vectors_of)(block, N - j);
+        if (vectors * block->K > TILE_VECTORS * GEMM_DEPTH) vectors = TILE_VECTORS;
+        width = vectors / 2 * OF(NARROW);
+        const ptrdiff_t n = N - j < width ? N - j : width, row = width < OF(PANEL) ? width : OF(PANEL);
+        const int lies = b_col == 1 && n == width && (few || (vectors == TILE_VECTORS && !far));
+        for (ptrdiff_t p = 0; p < n && !lies; p += row)
+            OF(interleave)(n - p < row ? n - p : row, block->K, b + (j + p) * b_col, b_col, b_row, here + p * block->K,
+                           row);
+        OF(multiply_panels)(block, vectors, n, lies ? b + j : here, lies ? OF(PANEL) : block->K * OF(PANEL),
+                            lies ? b_row : row, lies && !few ? here : NULL, c + j * c_col, c_row, c_col, add,
+                            large && b_col == 1 && n == OF(PANEL) ? b + j + n : NULL, b_row);
     }
 }
 
@@ -239,10 +260,10 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
                            ptrdiff_t c_col, int add)
 {
     const float_mode before = flush_denormals();
-    real copy[GEMM_ROWS * GEMM_DEPTH_BYTES / sizeof(real)] TILE_ALIGNED;
-    const int copies = N > 2 * OF(PANEL) && M > 1
+    real copy[GEMM_ROWS / TILE_ROWS * GEMM_COPIED * (GEMM_DEPTH_BYTES / sizeof(real) + 16)] TILE_ALIGNED;
+    const int copies = N > 2 * OF(NARROW) && M > 1
                        && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
-    const ptrdiff_t most = packed ? GEMM_DEPTH : GEMM_DEPTH / TILE_PANELS(M);
+    const ptrdiff_t most = packed ? GEMM_DEPTH : GEMM_DEPTH * TILE_VECTORS / TILE_WIDEST(M);
     if (K == 0 && !add)
         for (ptrdiff_t i = 0; i < M; i++)
             for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
@@ -252,11 +273,8 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
             const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
             OF(block) block = {a + m * a_row + k * a_col, depth, a_row, a_col, tiles, rows / tiles, rows % tiles, 0};
             real *to = c + m * c_row;
-            if (copies) {
-                OF(copy_block)(&block, copy);
-                block.a = copy, block.a_row = 1, block.a_col = TILE_ROWS, block.tile = TILE_ROWS * depth;
-            }
-            if (packed) OF(times_packed)(&block, N, b + k * OF(PANEL), K * OF(PANEL), to, c_row, c_col, add || k);
+            if (copies) OF(copy_block)(&block, copy);
+            if (packed) OF(times_packed)(&block, N, b, K, k, to, c_row, c_col, add || k);
             else OF(times_rows)(&block, N, b + k * b_row, b_row, b_col, to, c_row, c_col, add || k);
         }
     }

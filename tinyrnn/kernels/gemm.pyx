@@ -44,7 +44,7 @@ cdef Py_ssize_t cost(
         const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, bint copy, bint transpose,
         bint turned) noexcept nogil:
     """About the time of a product that copies its A side (M x K), or not, and packs its B side (K x N)."""
-    cdef Py_ssize_t width = (N + of.panel - 1) // of.panel * of.panel
+    cdef Py_ssize_t width = of.space(N, 1)
     cdef Py_ssize_t pack = TRANSPOSE if transpose else COPY if M > 2 * GEMM_ROWS else 0
     cdef Py_ssize_t blocks = (K * of.size + GEMM_DEPTH_BYTES - 1) // GEMM_DEPTH_BYTES       # each reads and writes C
     return width * M * K * MULTIPLY + copy * M * K * COPY + N * K * pack + turned * M * N * blocks * TRANSPOSE

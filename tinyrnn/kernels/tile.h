@@ -8,7 +8,7 @@
  *
  * a    read in place, with any steps: element (i, k) is a[i * a_row + k * a_col]
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
- * c    rows c_row elements apart, width = panels * PANEL side by side; any alignment
+ * c    rows c_row elements apart, of so many vectors side by side; any alignment
  * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
  * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
  *      comes from further away)
@@ -19,13 +19,16 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A tile of TILE_ROWS rows takes most of the vector registers: 12 x 2 of 32, 6 x 2 of 16, 4 x 2 of whatever there is.
- * With fewer rows it is TILE_PANELS(rows) panels wide, or the chains would wait for themselves. */
+/* A tile of TILE_ROWS rows is a panel wide, TILE_VECTORS vectors: 6 x 4 of 32 vector registers, 6 x 2 of 16, 4 x 2 of
+ * whatever there is. With fewer rows it is up to TILE_WIDEST(rows) vectors wide, or the chains would wait for
+ * themselves; the last columns of a product may be only 2. With 32 registers 12 x 2 would hold as many chains, but takes
+ * 14 loads for each k, not 10, and a load costs multiply-adds (5 to 9 %). */
 #if defined(__AVX512F__)
 #include <immintrin.h>
-#define TILE_ROWS 12
+#define TILE_ROWS 6
 #define TILE_BYTES 64
-#define TILE_PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
+#define TILE_VECTORS 4
+#define TILE_WIDEST(rows) ((rows) <= 1 ? 8 : 4)
 typedef __m512 tile_vec_f32;
 typedef __m512d tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) _mm512_fmadd_ps(_mm512_set1_ps(x), b, c)
@@ -34,16 +37,18 @@ typedef __m512d tile_vec_f64;
 #include <immintrin.h>
 #define TILE_ROWS 6
 #define TILE_BYTES 32
-#define TILE_PANELS(rows) ((rows) <= 1 ? 4 : (rows) <= 3 ? 2 : 1)
+#define TILE_VECTORS 2
+#define TILE_WIDEST(rows) ((rows) <= 1 ? 8 : (rows) <= 3 ? 4 : 2)
 typedef __m256 tile_vec_f32;
 typedef __m256d tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) _mm256_fmadd_ps(_mm256_set1_ps(x), b, c)
 #define TILE_FMA_f64(x, b, c) _mm256_fmadd_pd(_mm256_set1_pd(x), b, c)
 #elif defined(__aarch64__) && defined(__GNUC__)
 #include <arm_neon.h>
-#define TILE_ROWS 12
+#define TILE_ROWS 6
 #define TILE_BYTES 16
-#define TILE_PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
+#define TILE_VECTORS 4
+#define TILE_WIDEST(rows) ((rows) <= 1 ? 8 : 4)
 typedef float32x4_t tile_vec_f32;
 typedef float64x2_t tile_vec_f64;
 #define TILE_FMA_f32(x, b, c) vfmaq_n_f32(c, b, x)
@@ -51,7 +56,8 @@ typedef float64x2_t tile_vec_f64;
 #elif defined(__GNUC__)
 #define TILE_ROWS 4
 #define TILE_BYTES 16
-#define TILE_PANELS(rows) ((rows) <= 1 ? 4 : (rows) <= 2 ? 2 : 1)
+#define TILE_VECTORS 2
+#define TILE_WIDEST(rows) ((rows) <= 1 ? 8 : (rows) <= 2 ? 4 : 2)
 typedef float tile_vec_f32 __attribute__((vector_size(16)));
 typedef double tile_vec_f64 __attribute__((vector_size(16)));
 #define TILE_FMA_f32(x, b, c) ((c) + (x) * (b))
@@ -59,7 +65,8 @@ typedef double tile_vec_f64 __attribute__((vector_size(16)));
 #else                                   /* plain C: a double or two floats are a vector */
 #define TILE_ROWS 4
 #define TILE_BYTES 8
-#define TILE_PANELS(rows) 1
+#define TILE_VECTORS 2
+#define TILE_WIDEST(rows) 2
 typedef double tile_vec_f64;
 typedef struct { float lane[2]; } tile_vec_f32;
 static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
@@ -93,10 +100,7 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #endif
 
 /* The heights up to half of TILE_ROWS, and those above. */
-#if TILE_ROWS == 12
-#define TILE_LOW_CASES TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
-#define TILE_HIGH_CASES TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
-#elif TILE_ROWS == 6
+#if TILE_ROWS == 6
 #define TILE_LOW_CASES TILE_CASE(1) TILE_CASE(2) TILE_CASE(3)
 #define TILE_HIGH_CASES TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #else
@@ -113,9 +117,11 @@ typedef tile_vec_f32 tile_place_f32;
 typedef tile_vec_f64 tile_place_f64;
 #endif
 
-/* Elements in a panel: two vectors. */
-#define PANEL_f32 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(float)))
-#define PANEL_f64 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(double)))
+/* Columns of a panel, and of the narrowest tile. */
+#define PANEL_f32 ((ptrdiff_t)(TILE_VECTORS * TILE_BYTES / sizeof(float)))
+#define PANEL_f64 ((ptrdiff_t)(TILE_VECTORS * TILE_BYTES / sizeof(double)))
+#define NARROW_f32 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(float)))
+#define NARROW_f64 ((ptrdiff_t)(2 * TILE_BYTES / sizeof(double)))
 
 #define KERNEL "tile.h"
 #include "real.h"
@@ -126,27 +132,28 @@ typedef tile_vec_f64 tile_place_f64;
 #define TILE_STEP                                                                                                   \
     do {                                                                                                            \
         V bk[8];                                                                                                    \
-        for (int j = 0; j < 2 * panels; j++) bk[j] = ((const P *)(b + j / 2 * panel + k * b_row))[j % 2];           \
+        for (int j = 0; j < vectors; j++)                                                                           \
+            bk[j] = ((const P *)(b + j / TILE_VECTORS * panel + k * b_row))[j % TILE_VECTORS];                      \
         for (int i = 0; i < rows; i++) {                                                                            \
             const real x = a[i * a_row + k * a_col];                                                                \
-            for (int j = 0; j < 2 * panels; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);                     \
+            for (int j = 0; j < vectors; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);                        \
         }                                                                                                           \
     } while (0)
 
 #define TILE_EACH_K TILE_UNROLL for (ptrdiff_t k = 0; k < K; k++)
 
-/* rows, panels and keeping are constants where this is called, so `sum` is registers and the loops over it are gone. */
-TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row,
+/* rows, vectors and keeping are constants where this is called, so `sum` is registers and the loops over it are gone. */
+TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, const real *a, ptrdiff_t a_row,
                              ptrdiff_t a_col, const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c,
                              ptrdiff_t c_row, int add, const real *next, const real *ahead, ptrdiff_t ahead_row,
                              const int keeping, real *keep)
 {
     typedef OF(tile_vec) V;
     typedef OF(tile_place) P;
-    const ptrdiff_t width = panels * OF(PANEL), LINE = 64 / sizeof(real);       /* of the cache */
-    V sum[TILE_ROWS][8];                                                /* [rows][2 * panels] */
+    const ptrdiff_t width = vectors * TILE_BYTES / sizeof(real), LINE = 64 / sizeof(real);      /* of the cache */
+    V sum[TILE_ROWS][8];                                                                        /* [rows][vectors] */
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < 2 * panels; j++) {
+        for (int j = 0; j < vectors; j++) {
             if (add) sum[i][j] = ((const P *)(c + i * c_row))[j];
             else memset(&sum[i][j], 0, sizeof(V));
         }
@@ -156,9 +163,9 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
             TILE_STEP;
-            for (int j = 0; j < 2; j++) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
+            for (int j = 0; j < TILE_VECTORS; j++) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
         }
-    } else if (panels == 1 && rows > TILE_ROWS / 2 && ahead) {
+    } else if (vectors == TILE_VECTORS && rows > TILE_ROWS / 2 && ahead) {
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
             for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
@@ -169,20 +176,20 @@ TILE_INLINE void OF(tile_of)(const int rows, const int panels, ptrdiff_t K, cons
         for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
     }
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < 2 * panels; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
+        for (int j = 0; j < vectors; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
 }
 
-#define TILE_OF(R, P)                                                                                               \
-    OF(tile_of)(R, P, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, next, ahead, ahead_row, 0, NULL)
+#define TILE_OF(R, V)                                                                                               \
+    OF(tile_of)(R, V, K, a, a_row, a_col, b, panel, b_row, c, c_row, add, next, ahead, ahead_row, 0, NULL)
 #define TILE_CASE(R)                                                                                                \
     case R:                                                                                                         \
-        if (TILE_PANELS(R) >= 4 && panels == 4) TILE_OF(R, TILE_PANELS(R) >= 4 ? 4 : 1);                            \
-        else if (TILE_PANELS(R) >= 2 && panels == 2) TILE_OF(R, TILE_PANELS(R) >= 2 ? 2 : 1);                       \
-        else TILE_OF(R, 1);                                                                                         \
+        if (TILE_WIDEST(R) >= 8 && vectors == 8) TILE_OF(R, TILE_WIDEST(R) >= 8 ? 8 : 2);                           \
+        else if (TILE_WIDEST(R) >= 4 && vectors == 4) TILE_OF(R, TILE_WIDEST(R) >= 4 ? 4 : 2);                      \
+        else TILE_OF(R, 2);                                                                                         \
         return;
 
-/* panels: 1, or any power of two up to TILE_PANELS(rows). */
-static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
+/* vectors: 2, or any power of two up to TILE_WIDEST(rows). */
+static void OF(tile)(int rows, int vectors, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
                      const real *b, ptrdiff_t panel, ptrdiff_t b_row, real *c, ptrdiff_t c_row, int add,
                      const real *next, const real *ahead, ptrdiff_t ahead_row)
 {
@@ -193,7 +200,7 @@ static void OF(tile)(int rows, int panels, ptrdiff_t K, const real *a, ptrdiff_t
 #undef TILE_CASE
 #define TILE_CASE(R)                                                                                                \
     case R:                                                                                                         \
-        OF(tile_of)(R, 1, K, a, a_row, a_col, b, 0, b_row, c, c_row, add, next, NULL, 0, 1, keep);                  \
+        OF(tile_of)(R, TILE_VECTORS, K, a, a_row, a_col, b, 0, b_row, c, c_row, add, next, NULL, 0, 1, keep);       \
         return;
 
 /* One panel wide, more than half as high as can be. */

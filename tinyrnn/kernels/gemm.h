@@ -26,9 +26,6 @@
 /* Elements of a B that will not stay in the second cache. */
 #define GEMM_LARGE (1 << 18)
 
-/* Rows so many bytes apart fall on the same few lines of the first cache. */
-#define GEMM_COLLIDES 2048
-
 #if defined(__clang__)
 #define GEMM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #elif defined(__GNUC__)
@@ -163,6 +160,7 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
     const int whole = n == width && c_col == 1;
     for (ptrdiff_t t = 0, i0 = 0; t < tiles; i0 += block->height + (t < block->higher), t++) {
         const int height = (int)block->height + (t < block->higher);
+        const ptrdiff_t last = tiles - 1 - t;               /* tiles after this one; the last ones share what is ahead */
         const real *a = block->a + (block->tile ? t * block->tile : i0 * block->a_row);
         real *to = c + i0 * c_row, *out = whole ? to : edge;
         const ptrdiff_t out_row = whole ? c_row : width;
@@ -175,7 +173,7 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
             b_row = OF(PANEL);
         } else
             OF(tile)(height, vectors, K, a, block->a_row, block->a_col, b, panel, b_row, out, out_row, add, next,
-                     t == tiles - 1 ? ahead : NULL, ahead_row);
+                     ahead && last < TILE_VECTORS / 2 ? ahead + last * OF(NARROW) : NULL, ahead_row);
         if (whole)
             continue;
         if (c_row == 1 && c_col != 1)
@@ -189,9 +187,8 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
     }
 }
 
-/* A copy of the block: rows that lie in one piece at a distance that does not collide; others tile after tile, each as K
- * rows of GEMM_COPIED elements. Where the elements of a column lie side by side it goes column by column, since each is
- * as much as there is of a line of the cache. */
+/* A copy of the block, tile after tile, each as K rows of GEMM_COPIED elements. Where the elements of a column lie side
+ * by side it goes column by column, since each is as much as there is of a line of the cache; and tiles do not begin a power of two apart. */
 static void OF(copy_block)(OF(block) *block, real *copy)
 {
     const ptrdiff_t K = block->K, tiles = block->tiles, a_row = block->a_row, a_col = block->a_col;
@@ -199,10 +196,7 @@ static void OF(copy_block)(OF(block) *block, real *copy)
     ptrdiff_t first[GEMM_ROWS + 1];
     for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = t * block->height + (t < block->higher ? t : block->higher);
     block->a = copy, block->a_row = 1, block->a_col = GEMM_COPIED, block->tile = GEMM_COPIED * K + 16;
-    if (a_col == 1) {
-        block->a_row = K + 16, block->a_col = 1, block->tile = 0;
-        for (ptrdiff_t i = 0; i < first[tiles]; i++) memcpy(copy + i * (K + 16), a + i * a_row, K * sizeof(real));
-    } else if (a_row != 1)
+    if (a_row != 1)
         for (ptrdiff_t t = 0; t < tiles; t++)
             OF(interleave)(first[t + 1] - first[t], K, a + first[t] * a_row, a_row, a_col, copy + t * block->tile,
                            GEMM_COPIED);
@@ -254,15 +248,14 @@ static void OF(times_rows)(const OF(block) *block, ptrdiff_t N, const real *b, p
     }
 }
 
-/* C (+)= A B, block by block. A block of A that would be read with long steps, or collide, is copied first. */
+/* C (+)= A B, block by block. A block of A that would be read with long steps is copied first. */
 static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a, ptrdiff_t a_row, ptrdiff_t a_col,
                            int packed, const real *b, ptrdiff_t b_row, ptrdiff_t b_col, real *c, ptrdiff_t c_row,
                            ptrdiff_t c_col, int add)
 {
     const float_mode before = flush_denormals();
     real copy[GEMM_ROWS / TILE_ROWS * GEMM_COPIED * (GEMM_DEPTH_BYTES / sizeof(real) + 16)] TILE_ALIGNED;
-    const int copies = N > 2 * OF(NARROW) && M > 1
-                       && (a_col != 1 || a_row * sizeof(real) % GEMM_COLLIDES == 0) && K > 16;
+    const int copies = N > 2 * OF(NARROW) && M > 1 && a_col != 1 && K > 16;
     const ptrdiff_t most = packed ? GEMM_DEPTH : GEMM_DEPTH * TILE_VECTORS / TILE_WIDEST(M);
     if (K == 0 && !add)
         for (ptrdiff_t i = 0; i < M; i++)

@@ -10,8 +10,8 @@
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, of so many vectors side by side; any alignment
  * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
- * ahead  the panel after these, its rows ahead_row apart, fetched into the second cache; or NULL (10 to 20 % where B
- *      comes from further away)
+ * ahead  a share of the panel after these, its rows ahead_row apart, of which NARROW elements are fetched into the
+ *      second cache; or NULL (10 to 20 % where B comes from further away)
  * keep where a tile_keeping copies its panel to, PANEL elements a row: there is time to store (8 to 13 %, if B is new)
  */
 #ifndef TINYRNN_TILE_H
@@ -168,7 +168,7 @@ TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, con
     } else if (vectors == TILE_VECTORS && rows > TILE_ROWS / 2 && ahead) {
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
-            for (ptrdiff_t j = 0; j < OF(PANEL); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
+            for (ptrdiff_t j = 0; j < OF(NARROW); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
             TILE_STEP;
         }
     } else {

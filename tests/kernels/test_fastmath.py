@@ -21,6 +21,7 @@ BOUND = {"exp": 1.1, "expm1": 1.9, "log": 0.9, "log1p": 1.4, "tanh": 2.7, "sigmo
 NAMES = list(BOUND)
 DTYPES = {"f": np.float32, "": np.float64}
 WIDER = {"f": np.float64, "": np.longdouble}
+SOURCES = [*NAMES, "decay"]
 LOOP = "void all_{0}({1} *restrict x, {1} *restrict y, long n) {{ while (n--) *y++ = fast_{0}(*x++); }}\n"
 
 pytestmark = pytest.mark.skipif(COMPILER == [None] or shutil.which(COMPILER[0]) is None, reason="no C compiler found")
@@ -31,7 +32,7 @@ each_suffix = pytest.mark.parametrize("suffix", DTYPES, ids=["float", "double"])
 def write_source(folder):
     """One loop per function, each on its own line."""
     source = folder / "loops.c"
-    loops = [LOOP.format(name + "f", "float") + LOOP.format(name, "double") for name in NAMES]
+    loops = [LOOP.format(name + "f", "float") + LOOP.format(name, "double") for name in SOURCES]
     source.write_text('#include "fastmath.h"\n' + "".join(loops))
     return source
 
@@ -135,6 +136,17 @@ def test_special_values(call, name, suffix):
 
 
 @each_suffix
+def test_decay_is_exp_where_x_is_not_positive(call, suffix):
+    x = arguments(suffix)
+    edges = [-np.linspace(low, high, 20_001, dtype=x.dtype) for low, high in ((80, 110), (700, 750))]
+    x = np.concatenate([x[~(x > 0)], *edges])
+    kind = np.uint32 if suffix else np.uint64
+    ours, theirs = call("decay", x), call("exp", x)
+    assert np.array_equal(np.isnan(ours), np.isnan(x))
+    assert np.array_equal(ours.view(kind)[~np.isnan(x)], theirs.view(kind)[~np.isnan(x)])
+
+
+@each_suffix
 @pytest.mark.parametrize("name", ["expm1", "log1p", "tanh"])
 def test_functions_through_zero_return_tiny_arguments_unchanged(call, name, suffix):
     dtype = DTYPES[suffix]
@@ -190,4 +202,4 @@ def test_gcc_vectorises_every_loop(tmp_path):
     done = compile_source(write_source(tmp_path), tmp_path / "loops.so", [*flags, "-fopt-info-vec-optimized"])
     assert done.returncode == 0, done.stderr
     lines = {int(line.split(":")[1]) for line in done.stderr.splitlines() if "loop vectorized" in line}
-    assert lines == set(range(2, 2 + 2 * len(NAMES))), done.stderr
+    assert lines == set(range(2, 2 + 2 * len(SOURCES))), done.stderr

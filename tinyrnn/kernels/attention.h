@@ -69,7 +69,7 @@ typedef struct {
         for (ptrdiff_t s = 0; s < S; s++)                           /* a NaN wins */                                \
             if (!mask || mask[s]) largest = largest > w[s] || largest != largest ? largest : w[s];                  \
         for (ptrdiff_t s = 0; s < S; s++) {                                                                         \
-            const T e = fast_exp##F(w[s] - largest);                                                                \
+            const T e = fast_decay##F(w[s] - largest);                                                              \
             w[s] = !mask || mask[s] ? e : 0;                                                                        \
         }                                                                                                           \
         for (ptrdiff_t s = 0; s < S; s++) sum += w[s];                                                              \

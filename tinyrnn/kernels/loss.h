@@ -44,7 +44,7 @@ typedef struct {
                     const ptrdiff_t n = C - c < LOSS_PIECE ? C - c : LOSS_PIECE;                                    \
                     for (ptrdiff_t j = 0; j < n; j++) part[j] = x[c + j] - m;                                       \
                     if (a != 0) even -= weight ? dot_of_##S(weight + c, part, n) : sum_of_##S(part, n);             \
-                    for (ptrdiff_t j = 0; j < n; j++) part[j] = fast_exp##F(part[j]);                               \
+                    for (ptrdiff_t j = 0; j < n; j++) part[j] = fast_decay##F(part[j]);                             \
                     s += sum_of_##S(part, n);                                                                       \
                 }                                                                                                   \
                 l = (m - x[t] + fast_log##F(s)) * (weight ? weight[t] : 1);                                         \
@@ -74,7 +74,7 @@ typedef struct {
             const T d = ((const T *)dloss)[i * step], m = ((const T *)largest)[i];                                  \
             const T g = d * (1 - a) * (weight ? weight[t] : 1), e = d * a / C;                                      \
             const T scale = (g + e * (T)p->weights) / ((const T *)sums)[i];                                         \
-            for (ptrdiff_t c = 0; c < C; c++) dx[c] = scale * fast_exp##F(x[c] - m);                                \
+            for (ptrdiff_t c = 0; c < C; c++) dx[c] = scale * fast_decay##F(x[c] - m);                              \
             if (e != 0 && weight)                                                                                   \
                 for (ptrdiff_t c = 0; c < C; c++) dx[c] -= e * weight[c];                                           \
             else if (e != 0)                                                                                        \

@@ -310,11 +310,11 @@ BOTH(recur_loops, RECUR_OF, recurrence, )
             T m[TILE], s[TILE];                                                                                     \
             largest_##T##_tile(x, zeros, m, n, inner, at.width);                                                    \
             if (inner == 1)                                                                                         \
-                for (ptrdiff_t i = 0; i < n; i++) y[i] = REAL(fast_exp, *m)(x[i] - *m);                             \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = REAL(fast_decay, *m)(x[i] - *m);                           \
             else                                                                                                    \
                 for (ptrdiff_t i = 0; i < n; i++)                                                                   \
                     for (int j = 0; j < at.width; j++)                                                              \
-                        y[i * inner + j] = REAL(fast_exp, *m)(x[i * inner + j] - m[j]);                             \
+                        y[i * inner + j] = REAL(fast_decay, *m)(x[i * inner + j] - m[j]);                           \
             sum_##T##_tile(y, zeros, s, n, inner, at.width);                                                        \
             for (int j = 0; j < at.width; j++) s[j] = 1 / s[j];                                                     \
             if (inner == 1)                                                                                         \

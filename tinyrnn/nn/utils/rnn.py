@@ -134,8 +134,8 @@ def packed_data(input, batch_sizes, order, batch_first):
     """The elements of a padded tensor in packed order: (N, *)."""
     step, row = places(batch_sizes)
     row = row if order is None else order[row]
-    index = (integers(row), integers(step)) if batch_first else (integers(step), integers(row))
-    return input[index]
+    steps, rows = input.shape[1::-1] if batch_first else input.shape[:2]
+    return rows_at(input.flatten(0, 1), row * steps + step if batch_first else step * rows + row)
 
 
 def repack(input, like):
@@ -163,18 +163,22 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
     if sequence.unsorted_indices is not None:
         back = sequence.unsorted_indices.array
         source, lengths = source[:, back], lengths[back]
-    padded = spread(sequence.data, source.T if batch_first else source, padding_value)
+    padded = rows_at(sequence.data, source.T if batch_first else source, padding_value)
     return padded, integers(lengths)
 
 
-def spread(data, source, padding_value):
-    """y[i, j] = data[source[i, j]], or the padding value where source is -1."""
-    padding = source < 0
-    out = data[integers(np.where(padding, 0, source))]
-    if not padding.any():
-        return out
-    mask = padding.reshape(padding.shape + (1,) * (out.ndim - 2))
-    return out.masked_fill(record(np.ascontiguousarray(mask), (), None), padding_value)
+def rows_at(x, source, fill=0.0):
+    """y[i, j] = x[source[i, j]], or ``fill`` where that is -1; no row of x is wanted twice, so x's gradient is read in
+    the same way: x (n, *), source of any shape."""
+    n, outside = len(x), source < 0
+    out = x.array.take(source, 0)
+    out[outside] = fill
+
+    def backward(y, dy):
+        wanted, inverse = np.flatnonzero(~outside), np.full(n, -1)
+        inverse[source.ravel()[wanted]] = wanted
+        return rows_at(dy.flatten(0, source.ndim - 1), inverse)
+    return record(out, (x,), backward, ())
 
 
 # ---- padded ----------------------------------------------------------------------------------------------------------
@@ -199,7 +203,7 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
     first = lengths.max() - lengths if padding_side == "left" else np.zeros_like(lengths)
     inside = (steps >= first) & (steps < first + lengths)                          # (T, B)
     source = np.where(inside, steps - first + np.cumsum(lengths) - lengths, -1)
-    return spread(cat(sequences), source.T if batch_first else source, padding_value)
+    return rows_at(cat(sequences), source.T if batch_first else source, padding_value)
 
 
 def unpad_sequence(padded_sequences, lengths, batch_first=False):

@@ -107,11 +107,8 @@ class RNNBase(Module):
 
     def forward(self, input, hx=None, lengths=None):
         """Runs the layer; see the class for shapes."""
-        if isinstance(input, PackedSequence):
-            if lengths is not None:
-                raise ValueError(f"{self.name}: a packed sequence brings its lengths; lengths must be None")
-            return self.forward_packed(input, hx)
-        check_tensor(self.name, "the input", input)
+        if not isinstance(input, Tensor):
+            return self.forward_packed(input, hx, lengths)
         if input.ndim not in (2, 3):
             raise ValueError(f"{self.name}: Expected input to be 2D or 3D, got {input.ndim}D tensor instead")
         batched = input.ndim == 3
@@ -133,7 +130,11 @@ class RNNBase(Module):
             output = output.transpose(0, 1)
         return output, self.final(states)
 
-    def forward_packed(self, packed, hx):
+    def forward_packed(self, packed, hx, lengths):
+        if not isinstance(packed, PackedSequence):
+            raise TypeError(f"{self.name}: the input must be a tensor or a PackedSequence, not {type(packed).__name__}")
+        if lengths is not None:
+            raise ValueError(f"{self.name}: a packed sequence brings its lengths; lengths must be None")
         input, lengths = pad_packed_sequence(packed)
         weights = self.current_weights()
         self.check_input(input, weights[0][0])

@@ -27,8 +27,10 @@
 #define GEMM_FEW (2 * TILE_VECTORS)
 #define GEMM_FEW_CUT 4
 
-/* Elements of a B that will not stay in the second cache. */
+/* Elements of a B that will not stay in the second cache; and bytes that do while the blocks of A pass by, one after the
+ * other (896 x 256 x 8000: 169 to 183 GF/s). */
 #define GEMM_LARGE (1 << 18)
+#define GEMM_NEAR (1 << 19)
 
 #if defined(__clang__)
 #define GEMM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
@@ -214,9 +216,9 @@ static void OF(copy_block)(OF(block) *block, real *copy)
             }
 }
 
-/* The block times a packed B (depth x N), of which it takes the rows from k on. */
+/* The block times a packed B (depth x N), of which it takes the rows from k on. far: B comes from far away. */
 static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *packed, ptrdiff_t depth, ptrdiff_t k,
-                             real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
+                             int far, real *c, ptrdiff_t c_row, ptrdiff_t c_col, int add)
 {
     for (ptrdiff_t j = 0, width; j < N; j += width) {
         const int vectors = OF(vectors_of)(block, N - j);
@@ -224,7 +226,7 @@ static void OF(times_packed)(const OF(block) *block, ptrdiff_t N, const real *pa
         const real *b = packed + j * depth + k * row;
         width = vectors / 2 * OF(NARROW);
         OF(multiply_panels)(block, vectors, N - j < width ? N - j : width, b, panel, row, NULL, c + j * c_col, c_row,
-                            c_col, add, (N - j) * depth > GEMM_LARGE ? b + panel : NULL, OF(PANEL));
+                            c_col, add, far ? b + panel : NULL, OF(PANEL));
     }
 }
 
@@ -266,15 +268,19 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
         for (ptrdiff_t i = 0; i < M; i++)
             for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
     for (ptrdiff_t k = 0; k < K; k += most) {
-        const ptrdiff_t depth = K - k < most ? K - k : most;
-        for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
-            const ptrdiff_t rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-            OF(block) block = {a + m * a_row + k * a_col, depth, a_row, a_col, tiles, rows / tiles, rows % tiles, 0};
-            real *to = c + m * c_row;
-            if (copies) OF(copy_block)(&block, copy);
-            if (packed) OF(times_packed)(&block, N, b, K, k, to, c_row, c_col, add || k);
-            else OF(times_rows)(&block, N, b + k * b_row, b_row, b_col, to, c_row, c_col, add || k);
-        }
+        const ptrdiff_t depth = K - k < most ? K - k : most, near = GEMM_NEAR / sizeof(real) / depth / OF(PANEL);
+        const ptrdiff_t columns = packed && M > GEMM_ROWS && N * depth > GEMM_LARGE ? near * OF(PANEL) : N;
+        for (ptrdiff_t n = 0; n < N; n += columns)
+            for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
+                const ptrdiff_t width = N - n < columns ? N - n : columns, rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS;
+                const ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+                const int far = N * K > GEMM_LARGE && (m == 0 || columns >= N);
+                OF(block) block = {a + m * a_row + k * a_col, depth, a_row, a_col, tiles, rows / tiles, rows % tiles, 0};
+                real *to = c + m * c_row + n * c_col;
+                if (copies) OF(copy_block)(&block, copy);
+                if (packed) OF(times_packed)(&block, width, b + n * K, K, k, far, to, c_row, c_col, add || k);
+                else OF(times_rows)(&block, N, b + k * b_row, b_row, b_col, to, c_row, c_col, add || k);
+            }
     }
     keep_denormals(before);
 }

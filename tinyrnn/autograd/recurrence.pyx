@@ -30,7 +30,7 @@ import_array()
 cdef enum:
     ADD = 1                             # how to multiply
     TRANSPOSED = 2
-    STRIDE_ROWS = 96                    # rows that a stride of the walk should have
+    STRIDE_ROWS = 256                   # rows that a stride of the walk should have
 
 
 # ---- what the kernels rely on ----------------------------------------------------------------------------------------

@@ -54,17 +54,22 @@ cdef int low(
         const products* of, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
         const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, Py_ssize_t c_col,
         bint add) noexcept nogil:
-    """A product of few rows, where packing all of B first would take too long. The threads take columns."""
+    """A product of few rows, where packing all of B first would take too long. The threads take columns, or rows where
+    there are too few panels to share evenly."""
     cdef int threads = threads_to_multiply(M * N * K)
-    cdef Py_ssize_t i, first, last
+    cdef Py_ssize_t width = threads * of.panel
+    cdef bint columns = N >= 4 * width or N % width == 0 or M < 2 * threads * TILE_ROWS
+    cdef Py_ssize_t i, first, last, a_step = 0 if columns else of.size * a_row, b_step = of.size * b_col * columns
+    cdef Py_ssize_t c_step = of.size * (c_col if columns else c_row)
     if threads == 1:
         of.multiply_once(M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
         return 0
     for i in prange(threads, num_threads=threads, schedule="static"):
-        first = share(N, of.panel, i, threads)
-        last = share(N, of.panel, i + 1, threads)
-        of.multiply_once(M, last - first, K, a, a_row, a_col, <const char*> b + of.size * first * b_col, b_row, b_col,
-                         <char*> c + of.size * first * c_col, c_row, c_col, add)
+        first = share(N, of.panel, i, threads) if columns else share(M, TILE_ROWS, i, threads)
+        last = share(N, of.panel, i + 1, threads) if columns else share(M, TILE_ROWS, i + 1, threads)
+        of.multiply_once(M if columns else last - first, last - first if columns else N, K,
+                         <const char*> a + first * a_step, a_row, a_col, <const char*> b + first * b_step, b_row,
+                         b_col, <char*> c + first * c_step, c_row, c_col, add)
     return 0
 
 

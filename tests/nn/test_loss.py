@@ -120,6 +120,8 @@ ERRORS = [
     (TypeError, "expected classes as int64, not float32", (3, 4), np.zeros(3, np.float32), {}),
     (TypeError, "floating point type", (3, 4), np.zeros((3, 4), np.int64), {}),
     (ValueError, "ignore_index is not supported", (3, 4), np.zeros((3, 4), np.float32), {"ignore_index": 1}),
+    (TypeError, "ignore_index must be a whole number, not 1.5", (3, 4), [0, 1, 2], {"ignore_index": 1.5}),
+    (TypeError, "ignore_index must be a whole number, not None", (3, 4), [0, 1, 2], {"ignore_index": None}),
     (ValueError, "label_smoothing must be between", (3, 4), [0, 1, 2], {"label_smoothing": 1.5}),
     (ValueError, "middle is not a valid value for reduction", (3, 4), [0, 1, 2], {"reduction": "middle"}),
     (TypeError, "size_average and reduce are gone", (3, 4), [0, 1, 2], {"size_average": True}),

@@ -33,6 +33,11 @@ def check_smoothing(label_smoothing):
         raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
 
 
+def check_ignored(name, ignore_index):
+    if not hasattr(ignore_index, "__index__"):
+        raise TypeError(f"{name}: ignore_index must be a whole number, not {ignore_index!r}")
+
+
 def reduced(loss, reduction):
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
@@ -53,6 +58,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     """
     check_reduction("cross_entropy", reduction, size_average, reduce)
     check_smoothing(label_smoothing)
+    check_ignored("cross_entropy", ignore_index)
     if target.shape == input.shape and input.ndim:
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore_index)
     module = fused_loss if is_fused_enabled() else reference_loss
@@ -71,6 +77,7 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     check_reduction("linear_cross_entropy", reduction)
     check_smoothing(label_smoothing)
     ignore_index = -100 if ignore_index is None else ignore_index
+    check_ignored("linear_cross_entropy", ignore_index)
     differentiated = weight is not None and weight.requires_grad
     if reduction == "none" or target.dtype.kind == "f" or input.ndim != 2 or differentiated:
         return cross_entropy(linear(input, linear_weight, linear_bias), target, weight, ignore_index=ignore_index,
@@ -101,6 +108,7 @@ def soft_cross_entropy(input, target, weight, reduction, label_smoothing, ignore
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """loss = -w_t x_t, x log-probabilities: what :func:`cross_entropy` does after its log-softmax. Shapes as there."""
     check_reduction("nll_loss", reduction, size_average, reduce)
+    check_ignored("nll_loss", ignore_index)
     return negative_likelihood("nll_loss", input, target, weight, ignore_index, reduction)
 
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.autograd.helpers_reduce import check, leaf, normal
+from tinyrnn import get_num_threads, set_num_threads
 from tinyrnn.autograd import ops_linalg as ops
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
@@ -19,6 +20,33 @@ SHAPES = [
 @pytest.mark.parametrize(("a", "b"), SHAPES, ids=str)
 def test_matmul(a, b):
     check(lambda a, b: a @ b, lambda a, b: a @ b, normal(*a), normal(*b, seed=1))
+
+
+# Few rows and few columns, few rows, many rows; B in one piece and by panels, near and far, with K in several blocks.
+LARGE = [(192, 800, 64), (65, 600, 193), (40, 1030, 200), (7, 900, 1100), (200, 300, 1100), (210, 530, 130)]
+
+
+@pytest.mark.parametrize("sizes", LARGE, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_products_have_the_same_bits_on_any_number_of_threads(sizes, dtype):
+    M, K, N = sizes
+    before, noise = get_num_threads(), np.random.default_rng(0)
+    exact = 1e-5 if dtype == np.float32 else 1e-12
+    try:
+        for turn_a, turn_b, begin in ((False, False, 0), (False, True, 1), (True, False, 1), (True, True, 0)):
+            shapes = (K, M) if turn_a else (M, K), (N, K) if turn_b else (K, N)
+            flat = [noise.standard_normal(begin + r * c).astype(dtype)[begin:].reshape(r, c) for r, c in shapes]
+            a, b = (x.T if turned else x for x, turned in zip(flat, (turn_a, turn_b), strict=True))
+            found = []
+            for threads in (1, 2, 3, 8):
+                set_num_threads(threads)
+                found.append(ops.matmul(leaf(a, False), leaf(b, False)).array)
+            rows = ops.matmul(leaf(a[3:5], False), leaf(b, False)).array            # other tiles, other ways
+            np.testing.assert_allclose(found[0], a.astype(np.float64) @ b.astype(np.float64), rtol=0, atol=exact * K)
+            assert np.array_equal(rows, found[0][3:5])
+            assert all(np.array_equal(found[0], other) for other in found[1:])
+    finally:
+        set_num_threads(before)
 
 
 def test_matmul_of_views():

@@ -4,10 +4,11 @@ Both look at one layer (with its stack and directions) while a ``with`` block la
 """
 import numpy as np
 
-from tinyrnn.autograd.creation import as_tensor, zeros
+from tinyrnn.autograd.creation import as_tensor
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_join import cat, stack
+from tinyrnn.autograd.reference import first_state
 from tinyrnn.nn.functional import linear
 from tinyrnn.nn.recurrent import RNNBase
 from tinyrnn.utils.plots import draw_curves, figure
@@ -45,8 +46,7 @@ class Watch:
 
     def first_state(self, state, input):
         """The parts of the state that a layer starts from, zeros where they are None."""
-        return [zeros((input.shape[1], size), dtype=input.dtype) if part is None else part
-                for part, size in zip(state, self.rnn.state_sizes(), strict=True)]
+        return [first_state(part, input, size) for part, size in zip(state, self.rnn.state_sizes(), strict=True)]
 
 
 # ---- gradients through time ------------------------------------------------------------------------------------------

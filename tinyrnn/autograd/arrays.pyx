@@ -184,14 +184,14 @@ cdef dtype common_dtype(str name, ndarray a, ndarray b):
 cdef struct Loop:                       # the walk over two operands that are broadcast to one shape
     int ndim
     npy_intp size[MAX_DIMS]             # elements
-    npy_intp step_a[MAX_DIMS]           # bytes
+    npy_intp step_a[MAX_DIMS]           # elements of a
     npy_intp step_b[MAX_DIMS]
 
 
 cdef int broadcast(str name, ndarray a, ndarray b, Loop* loop) except -1:
     """The shape of ``a op b`` and how each operand walks over it: a dimension of length 1 is repeated (step 0)."""
     cdef int n = max(PyArray_NDIM(a), PyArray_NDIM(b)), i, ia, ib
-    cdef npy_intp na, nb
+    cdef npy_intp na, nb, item = PyArray_ITEMSIZE(a)
     loop.ndim = n
     for i in range(n):
         ia, ib = i - n + PyArray_NDIM(a), i - n + PyArray_NDIM(b)
@@ -200,8 +200,8 @@ cdef int broadcast(str name, ndarray a, ndarray b, Loop* loop) except -1:
         if na != nb and na != 1 and nb != 1:
             raise ShapeError(f"{name}: {shape_of(a)} and {shape_of(b)} cannot be broadcast together")
         loop.size[i] = nb if na == 1 else na
-        loop.step_a[i] = PyArray_STRIDES(a)[ia] if na != 1 else 0
-        loop.step_b[i] = PyArray_STRIDES(b)[ib] if nb != 1 else 0
+        loop.step_a[i] = PyArray_STRIDES(a)[ia] // item if na != 1 else 0
+        loop.step_b[i] = PyArray_STRIDES(b)[ib] // item if nb != 1 else 0
     return 0
 
 
@@ -230,17 +230,17 @@ cdef void walk(Loop* loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t 
     for i in range(inner):
         place[i] = 0
     while True:
-        f(a, loop.step_a[inner] // item, b, loop.step_b[inner] // item, y, n)
+        f(a, loop.step_a[inner], b, loop.step_b[inner], y, n)
         y += n * item_y
         i = inner - 1
         while i >= 0:                   # the next row, as an odometer counts
             place[i] += 1
-            a += loop.step_a[i]
-            b += loop.step_b[i]
+            a += loop.step_a[i] * item
+            b += loop.step_b[i] * item
             if place[i] < loop.size[i]:
                 break
-            a -= loop.step_a[i] * loop.size[i]
-            b -= loop.step_b[i] * loop.size[i]
+            a -= loop.step_a[i] * loop.size[i] * item
+            b -= loop.step_b[i] * loop.size[i] * item
             place[i] = 0
             i -= 1
         if i < 0:
@@ -250,13 +250,13 @@ cdef void walk(Loop* loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t 
 cdef void walk_part(Loop loop, binary_loop f, char* a, char* b, char* y, Py_ssize_t item, Py_ssize_t item_y, int part,
                     int parts) noexcept nogil:
     """``walk`` over one of several equal parts of the outermost dimension."""
-    cdef npy_intp first = loop.size[0] * part // parts, row = item_y
+    cdef npy_intp first = loop.size[0] * part // parts, row = item_y, at = first * item
     cdef int i
     for i in range(1, loop.ndim):
         row *= loop.size[i]
     loop.size[0] = loop.size[0] * (part + 1) // parts - first
     if loop.size[0]:
-        walk(&loop, f, a + first * loop.step_a[0], b + first * loop.step_b[0], y + first * row, item, item_y)
+        walk(&loop, f, a + at * loop.step_a[0], b + at * loop.step_b[0], y + first * row, item, item_y)
 
 
 cdef int run_binary(binary_loop f, Loop* loop, ndarray a, ndarray b, ndarray y) except -1:
@@ -291,7 +291,7 @@ cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray 
     if together(a, b):
         y = PyArray_EMPTY(PyArray_NDIM(a), PyArray_DIMS(a), type_y, not PyArray_IS_C_CONTIGUOUS(a))
         loop.ndim, loop.size[0] = 1, PyArray_SIZE(a)
-        loop.step_a[0] = loop.step_b[0] = PyArray_ITEMSIZE(a)
+        loop.step_a[0] = loop.step_b[0] = 1
         run_binary(f, &loop, a, b, y)
         return y
     broadcast(name, a, b, &loop)

@@ -127,6 +127,12 @@ cdef Node new_node(Tensor y, tuple parents, object backward, tuple saved):
 
 
 cdef tuple edges(tuple parents):
+    cdef Tensor p
+    for p in parents:
+        if p is None or not p.requires or p.node is not None:
+            break
+    else:
+        return parents                  # leaves all of them
     if len(parents) == 1:               # the two common cases need no list
         return (edge(parents[0]),)
     if len(parents) == 2:

@@ -20,11 +20,11 @@ from tinyrnn.autograd.handle import RemovableHandle
 
 import_array()
 
-cdef object ops = None              # the operations, once they are loaded: the pass adds, sums and copies with them
+cdef dict ops = None                # the operations, once they are loaded: the pass adds, sums and copies with them
 
 
-def use(operations):
-    """Ties the knot: the module with the operations that the pass itself needs."""
+def use(dict operations):
+    """Ties the knot: the operations, of which the pass itself needs some."""
     global ops
     ops = operations
 
@@ -191,7 +191,7 @@ cdef int collect(dict grads, object x, object g, Node by) except -1:
     elif get_mode() == 0 and owned(sum):
         accumulate(sum.array, new.array)
     else:
-        sum = ops.add(sum, new)
+        sum = ops["add"](sum, new)
     grads[x] = sum
     return 0
 
@@ -201,7 +201,7 @@ cdef Tensor summed(Tensor g, tuple shape, Node by):
     cdef int extra = PyArray_NDIM(g.array) - len(shape)
     if extra < 0 or any([n != 1 and n != m for n, m in zip(shape, g.shape[extra:])]):
         raise ShapeError(f"{name_of(by)}: a gradient of shape {g.shape} arrived for a tensor of shape {shape}")
-    return ops.sum_to(g, shape)
+    return ops["sum_to"](g, shape)
 
 
 cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
@@ -219,7 +219,7 @@ cdef int collect_part(dict grads, object x, Part g, tuple shape) except -1:
         part = whole.version = None         # nobody else has seen it
     else:
         part.copy_(g.values)
-        whole = whole if sum is None else ops.add(sum, whole)
+        whole = whole if sum is None else ops["add"](sum, whole)
     grads[x] = whole
     return 0
 
@@ -228,15 +228,15 @@ cdef int collect_output(dict grads, Node x, Part g) except -1:
     """The same for a node with several outputs: its gradients wait in a dict, by the number of the output."""
     cdef dict sums = grads.setdefault(x, {})
     cdef object k = g.replay[0]
-    sums[k] = ops.add(sums[k], g.values) if k in sums else g.values
+    sums[k] = ops["add"](sums[k], g.values) if k in sums else g.values
 
 
 cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
     """Adds dy to leaf.grad: the first one is kept as it is if it is nobody else's."""
     if leaf.gradient is None:
-        leaf.gradient = dy if owned(dy) else ops.clone(dy)
+        leaf.gradient = dy if owned(dy) else ops["clone"](dy)
     elif create:
-        leaf.gradient = ops.add(leaf.gradient, dy)
+        leaf.gradient = ops["add"](leaf.gradient, dy)
     else:
         changed(leaf.gradient)
         add_into(leaf.gradient, dy)
@@ -247,7 +247,7 @@ cdef int add_into(Tensor sum, Tensor g) except -1:
     if PyArray_CHKFLAGS(sum.array, NPY_ARRAY_CARRAY) and same_shape(sum.array, g.array):
         accumulate(sum.array, g.array)
     else:
-        sum.array[...] = ops.add(sum, g).array
+        sum.array[...] = ops["add"](sum, g).array
     return 0
 
 
@@ -258,7 +258,7 @@ cdef Tensor call_hooks(object x, Tensor dy):
         dy = dy if replaced is None else checked(replaced, dy)
     if isinstance(x, Node) and (<Node> x).retained is not None:
         if (kept := (<Node> x).retained()) is not None:
-            kept.grad = ops.clone(dy) if kept.grad is None else ops.add(kept.grad, dy)
+            kept.grad = ops["clone"](dy) if kept.grad is None else ops["add"](kept.grad, dy)
     return dy
 
 

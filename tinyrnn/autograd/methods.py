@@ -4,7 +4,6 @@ When this module loads, all operations exist. It hands them down: to Tensor, for
 backward pass, for the sums it makes. A function whose first argument is called ``input``, ``self`` or ``tensor``
 becomes a method.
 """
-from types import SimpleNamespace
 
 from tinyrnn.autograd import (
     creation,
@@ -78,5 +77,5 @@ operations = {name: f for module in FAMILIES for name, f in operations_of(module
 methods = {name: property(f) if name in PROPERTIES else f for name, f in operations.items() if is_method(name, f)}
 methods |= {"backward": backward, "where": where}
 
-tensor.adopt(SimpleNamespace(**operations), methods)
-graph.use(SimpleNamespace(**operations))
+tensor.adopt(operations, methods)
+graph.use(operations)

@@ -48,9 +48,14 @@ cdef Version version_of(Tensor x)
 cdef long writes_to(Tensor x)
 cdef int changed(Tensor x) except -1
 cdef bint owned(Tensor x)
-cdef int refresh(Tensor x) except -1
+cdef int renew_chain(Tensor x) except -1
 cdef int follow(Tensor x, Node node) except -1
 
 cdef enum:
     RECORDING = 1
     INFERENCE = 2
+
+
+cdef inline int refresh(Tensor x) except -1:
+    """A view whose memory was changed in place since it was made gets its history anew."""
+    return 0 if x.source is None or x.seen == x.version.count else renew_chain(x)

@@ -2,7 +2,7 @@
 
 A Node never holds the tensor it made, only what its backward needs, so there are no reference cycles: a graph lives
 exactly as long as the last tensor that came out of it. The operations live above this file; they hand themselves
-down once, in ``methods.py``: ``ops`` is the module the operators below call, ``adopt`` adds the named methods.
+down once, in ``methods.py``: ``ops`` are those the operators below call, ``adopt`` adds the named methods.
 """
 cimport cython
 from cpython.object cimport PyObject
@@ -34,7 +34,7 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* cls)
     Py_ssize_t Py_REFCNT(PyObject* x)       # of a pointer: for an object Cython would hold a reference of its own
 
-cdef object ops = None                                   # the operations, once they are loaded
+cdef dict ops = None                                     # name -> operation, once they are loaded
 cdef ndarray NOTHING = np.empty(0, np.float32)           # a Tensor's array is never None
 
 
@@ -59,8 +59,8 @@ def current_mode():
     return tinyrnn_mode
 
 
-def adopt(operations, methods):
-    """Ties the knot: the module the operators call, and the functions that become methods of Tensor."""
+def adopt(dict operations, methods):
+    """Ties the knot: the operations the operators call, and the functions that become methods of Tensor."""
     global ops
     ops = operations
     for name, function in methods.items():
@@ -207,61 +207,61 @@ cdef class Tensor:
 
     # ---- operators: each is the operation of that name ----
 
-    def __add__(self, other): return ops.add(self, other)
-    def __radd__(self, other): return ops.add(other, self)
-    def __iadd__(self, other): return ops.add_(self, other)
-    def __sub__(self, other): return ops.sub(self, other)
-    def __rsub__(self, other): return ops.sub(other, self)
-    def __isub__(self, other): return ops.sub_(self, other)
-    def __mul__(self, other): return ops.mul(self, other)
-    def __rmul__(self, other): return ops.mul(other, self)
-    def __imul__(self, other): return ops.mul_(self, other)
-    def __truediv__(self, other): return ops.div(self, other)
-    def __rtruediv__(self, other): return ops.div(other, self)
-    def __itruediv__(self, other): return ops.div_(self, other)
-    def __floordiv__(self, other): return ops.floor_divide(self, other)
-    def __rfloordiv__(self, other): return ops.floor_divide(other, self)
-    def __ifloordiv__(self, other): return ops.floor_divide_(self, other)
-    def __mod__(self, other): return ops.remainder(self, other)
-    def __rmod__(self, other): return ops.remainder(other, self)
-    def __imod__(self, other): return ops.remainder_(self, other)
-    def __pow__(self, other, modulo): return ops.pow(self, other)
-    def __rpow__(self, other, modulo): return ops.pow(other, self)
-    def __ipow__(self, other): return ops.pow_(self, other)
-    def __matmul__(self, other): return ops.matmul(self, other)
-    def __rmatmul__(self, other): return ops.matmul(other, self)
-    def __and__(self, other): return ops.bitwise_and(self, other)
-    def __rand__(self, other): return ops.bitwise_and(other, self)
-    def __iand__(self, other): return ops.bitwise_and_(self, other)
-    def __or__(self, other): return ops.bitwise_or(self, other)
-    def __ror__(self, other): return ops.bitwise_or(other, self)
-    def __ior__(self, other): return ops.bitwise_or_(self, other)
-    def __xor__(self, other): return ops.bitwise_xor(self, other)
-    def __rxor__(self, other): return ops.bitwise_xor(other, self)
-    def __ixor__(self, other): return ops.bitwise_xor_(self, other)
-    def __eq__(self, other): return ops.eq(self, other)
-    def __ne__(self, other): return ops.ne(self, other)
-    def __lt__(self, other): return ops.lt(self, other)
-    def __le__(self, other): return ops.le(self, other)
-    def __gt__(self, other): return ops.gt(self, other)
-    def __ge__(self, other): return ops.ge(self, other)
-    def __neg__(self): return ops.neg(self)
+    def __add__(self, other): return ops["add"](self, other)
+    def __radd__(self, other): return ops["add"](other, self)
+    def __iadd__(self, other): return ops["add_"](self, other)
+    def __sub__(self, other): return ops["sub"](self, other)
+    def __rsub__(self, other): return ops["sub"](other, self)
+    def __isub__(self, other): return ops["sub_"](self, other)
+    def __mul__(self, other): return ops["mul"](self, other)
+    def __rmul__(self, other): return ops["mul"](other, self)
+    def __imul__(self, other): return ops["mul_"](self, other)
+    def __truediv__(self, other): return ops["div"](self, other)
+    def __rtruediv__(self, other): return ops["div"](other, self)
+    def __itruediv__(self, other): return ops["div_"](self, other)
+    def __floordiv__(self, other): return ops["floor_divide"](self, other)
+    def __rfloordiv__(self, other): return ops["floor_divide"](other, self)
+    def __ifloordiv__(self, other): return ops["floor_divide_"](self, other)
+    def __mod__(self, other): return ops["remainder"](self, other)
+    def __rmod__(self, other): return ops["remainder"](other, self)
+    def __imod__(self, other): return ops["remainder_"](self, other)
+    def __pow__(self, other, modulo): return ops["pow"](self, other)
+    def __rpow__(self, other, modulo): return ops["pow"](other, self)
+    def __ipow__(self, other): return ops["pow_"](self, other)
+    def __matmul__(self, other): return ops["matmul"](self, other)
+    def __rmatmul__(self, other): return ops["matmul"](other, self)
+    def __and__(self, other): return ops["bitwise_and"](self, other)
+    def __rand__(self, other): return ops["bitwise_and"](other, self)
+    def __iand__(self, other): return ops["bitwise_and_"](self, other)
+    def __or__(self, other): return ops["bitwise_or"](self, other)
+    def __ror__(self, other): return ops["bitwise_or"](other, self)
+    def __ior__(self, other): return ops["bitwise_or_"](self, other)
+    def __xor__(self, other): return ops["bitwise_xor"](self, other)
+    def __rxor__(self, other): return ops["bitwise_xor"](other, self)
+    def __ixor__(self, other): return ops["bitwise_xor_"](self, other)
+    def __eq__(self, other): return ops["eq"](self, other)
+    def __ne__(self, other): return ops["ne"](self, other)
+    def __lt__(self, other): return ops["lt"](self, other)
+    def __le__(self, other): return ops["le"](self, other)
+    def __gt__(self, other): return ops["gt"](self, other)
+    def __ge__(self, other): return ops["ge"](self, other)
+    def __neg__(self): return ops["neg"](self)
     def __pos__(self): return self
-    def __abs__(self): return ops.abs(self)
-    def __invert__(self): return ops.bitwise_not(self)
-    def __getitem__(self, index): return ops.getitem(self, index)
-    def __setitem__(self, index, value): ops.setitem(self, index, value)
+    def __abs__(self): return ops["abs"](self)
+    def __invert__(self): return ops["bitwise_not"](self)
+    def __getitem__(self, index): return ops["getitem"](self, index)
+    def __setitem__(self, index, value): ops["setitem"](self, index, value)
     def __contains__(self, value): return bool((self == value).any())
-    def __iter__(self): return iter(ops.unbind(self))
-    def __float__(self): return float(ops.item(self))
-    def __int__(self): return int(ops.item(self))
-    def __bool__(self): return bool(ops.item(self))
-    def __index__(self): return ops.as_index(self)
-    def __repr__(self): return ops.describe(self)
-    def __format__(self, spec): return ops.format(self, spec)
-    def __array__(self, dtype=None, copy=None): return ops.to_array(self, dtype, copy)
-    def __reduce__(self): return ops.pickled(self)
-    def __deepcopy__(self, memo): return ops.deepcopy(self, memo)
+    def __iter__(self): return iter(ops["unbind"](self))
+    def __float__(self): return float(ops["item"](self))
+    def __int__(self): return int(ops["item"](self))
+    def __bool__(self): return bool(ops["item"](self))
+    def __index__(self): return ops["as_index"](self)
+    def __repr__(self): return ops["describe"](self)
+    def __format__(self, spec): return ops["format"](self, spec)
+    def __array__(self, dtype=None, copy=None): return ops["to_array"](self, dtype, copy)
+    def __reduce__(self): return ops["pickled"](self)
+    def __deepcopy__(self, memo): return ops["deepcopy"](self, memo)
 
     def __hash__(self):
         return <Py_ssize_t> <void*> self >> 4       # a tensor is a key by identity; == compares elements
@@ -322,15 +322,11 @@ cdef bint owned(Tensor x):
             and PyArray_CHKFLAGS(x.array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA))
 
 
-cdef int refresh(Tensor x) except -1:
-    """A view whose memory was changed in place since it was made gets its history anew, from the tensor it views.
-
-    That tensor may itself be such a view, and so on: the walk is a loop, so that no chain is too long for it.
-    """
+cdef int renew_chain(Tensor x) except -1:
+    """The view gets its history anew, from the tensor it views; that may itself be such a view, and so on: the walk is
+    a loop, so that no chain is too long for it."""
     cdef Tensor y
     cdef int before
-    if x.source is None or x.seen == x.version.count:
-        return 0
     chain = []
     y = x
     while y.source is not None:

@@ -268,8 +268,8 @@ static void OF(all_blocks)(ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, const real *a,
         for (ptrdiff_t i = 0; i < M; i++)
             for (ptrdiff_t j = 0; j < N; j++) c[i * c_row + j * c_col] = 0;
     for (ptrdiff_t k = 0; k < K; k += most) {
-        const ptrdiff_t depth = K - k < most ? K - k : most, near = GEMM_NEAR / sizeof(real) / depth / OF(PANEL);
-        const ptrdiff_t columns = packed && M > GEMM_ROWS && N * depth > GEMM_LARGE ? near * OF(PANEL) : N;
+        const ptrdiff_t depth = K - k < most ? K - k : most, passes = packed && M > GEMM_ROWS && N * depth > GEMM_LARGE;
+        const ptrdiff_t columns = passes ? GEMM_NEAR / (ptrdiff_t)sizeof(real) / depth / OF(PANEL) * OF(PANEL) : N;
         for (ptrdiff_t n = 0; n < N; n += columns)
             for (ptrdiff_t m = 0; m < M; m += GEMM_ROWS) {
                 const ptrdiff_t width = N - n < columns ? N - n : columns, rows = M - m < GEMM_ROWS ? M - m : GEMM_ROWS;

@@ -97,8 +97,8 @@ cdef tuple gradients(Layer layer, tuple parents, dict dys):
 
 cdef tuple sequence_of(
         str name, int cell, Py_ssize_t gates, Tensor input, tuple state, tuple weights, object lengths, bint reverse,
-        object twin):
-    """The layer as one node: output (T, B, P) and the last state, one part or two."""
+        object twin, dict options):
+    """The layer as one node: output (T, B, P) and the last state, one part or two. ``options``: the twin's own."""
     cdef tuple parents = (input, *state, *weights)
     cdef bint recorded = get_mode() == RECORDING and any([p is not None and p.requires_grad for p in parents])
     cdef Layer layer
@@ -111,7 +111,8 @@ cdef tuple sequence_of(
 
     def backward(y, dys):
         if get_mode() & RECORDING:
-            return twin_gradients(twin, parents, [dys.get(k) for k in range(1 + len(state))])
+            again = partial(twin, lengths=lengths, reverse=reverse, **options)
+            return twin_gradients(again, parents, [dys.get(k) for k in range(1 + len(state))])
         return gradients(layer, parents, dys)
     backward.__qualname__ = name
     outs = (out, layer.hn, layer.cn) if cell == LSTM else (out, layer.hn)
@@ -125,23 +126,22 @@ def rnn(Tensor input not None, Tensor h, Tensor weight_ih not None, Tensor weigh
     """One layer of ``rnn_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"rnn: nonlinearity must be 'tanh' or 'relu', not {nonlinearity!r}")
-    twin = partial(reference.rnn, nonlinearity=nonlinearity, lengths=lengths, reverse=reverse)
     return sequence_of("rnn", RNN_TANH if nonlinearity == "tanh" else RNN_RELU, 1, input, (h,),
-                       (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, twin)
+                       (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, reference.rnn,
+                       {"nonlinearity": nonlinearity})
 
 
 def gru(Tensor input not None, Tensor h, Tensor weight_ih not None, Tensor weight_hh not None,
         Tensor bias_ih=None, Tensor bias_hh=None, *, reset_after=True, lengths=None, reverse=False):
     """One layer of ``gru_step`` over time: input (T, B, I), h (B, H) -> output (T, B, H), h_n (B, H)."""
-    twin = partial(reference.gru, reset_after=reset_after, lengths=lengths, reverse=reverse)
     return sequence_of("gru", GRU if reset_after else GRU_RESET_BEFORE, 3, input, (h,),
-                       (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, twin)
+                       (weight_ih, weight_hh, bias_ih, bias_hh), lengths, reverse, reference.gru,
+                       {"reset_after": reset_after})
 
 
 def lstm(Tensor input not None, Tensor h, Tensor c, Tensor weight_ih not None,
          Tensor weight_hh not None, Tensor bias_ih=None, Tensor bias_hh=None, Tensor weight_hr=None, *, lengths=None,
          reverse=False):
     """One layer of ``lstm_step`` over time: input (T, B, I), h (B, P), c (B, H) -> output (T, B, P), h_n, c_n."""
-    twin = partial(reference.lstm, lengths=lengths, reverse=reverse)
     return sequence_of("lstm", LSTM, 4, input, (h, c), (weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), lengths,
-                       reverse, twin)
+                       reverse, reference.lstm, {})

@@ -99,8 +99,10 @@ cdef class Layer:
 
     cdef void* packed(self, ndarray w, Py_ssize_t first, Py_ssize_t N, Py_ssize_t K, Py_ssize_t row, Py_ssize_t col):
         """The weight from row ``first`` on, packed as the right side (K x N) of a product."""
-        cdef void* memory = self.space(self.product.space(N, K))
+        cdef void* memory = NULL if N == 0 else self.space(self.product.space(N, K))
         cdef const char* at = PyArray_BYTES(w) + first * PyArray_DIMS(w)[1] * self.product.size
+        if memory is NULL:
+            return NULL
         with nogil:
             pack_all(self.product, N, K, at, row, col, memory, threads_for(N * K // 16))
         return memory

@@ -10,8 +10,8 @@
  * b    panels of K rows of PANEL elements side by side; the panels are `panel` elements apart, their rows b_row
  * c    rows c_row elements apart, of so many vectors side by side; any alignment
  * next where the tile after this one will be in C: fetched into the cache meanwhile (15 % at 938 x 256 x 5977)
- * ahead  a share of the panel after these, its rows ahead_row apart, of which NARROW elements are fetched into the
- *      second cache; or NULL (10 to 20 % where B comes from further away)
+ * ahead  a share of the panel after these, or NULL: K elements, ahead_row apart, whose lines are fetched into the second
+ *      cache, one for each k (gemm.h)
  * keep where a tile_keeping copies its panel to, PANEL elements a row: there is time to store (8 to 13 %, if B is new)
  */
 #ifndef TINYRNN_TILE_H
@@ -82,12 +82,12 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_INLINE static inline __attribute__((always_inline))
 #define TILE_ALIGNED __attribute__((aligned(64)))
 #define TILE_PREFETCH(p) __builtin_prefetch(p, 1)
-#define TILE_FETCH_B(p) __builtin_prefetch(p, 0, 2)
+#define TILE_FETCH(p) __builtin_prefetch(p, 0, 2)
 #else
 #define TILE_INLINE static __forceinline
 #define TILE_ALIGNED __declspec(align(64))
 #define TILE_PREFETCH(p) (void)(p)
-#define TILE_FETCH_B(p) (void)(p)
+#define TILE_FETCH(p) (void)(p)
 #endif
 
 /* Four k at a time: the core has less to decode, which it shares with whoever runs beside it (3 to 8 %). */
@@ -168,7 +168,7 @@ TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, con
     } else if (vectors == TILE_VECTORS && rows > TILE_ROWS / 2 && ahead) {
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
-            for (ptrdiff_t j = 0; j < OF(NARROW); j += LINE) TILE_FETCH_B(ahead + k * ahead_row + j);
+            TILE_FETCH(ahead + k * ahead_row);
             TILE_STEP;
         }
     } else {

@@ -113,7 +113,6 @@ class RNNBase(Module):
             raise ValueError(f"{self.name}: Expected input to be 2D or 3D, got {input.ndim}D tensor instead")
         batched = input.ndim == 3
         weights = self.current_weights()
-        states = self.given_states(hx, batched)
         if not batched:
             if lengths is not None:
                 raise ValueError(f"{self.name}: lengths need a batched (3D) input, not {input.shape}")
@@ -123,7 +122,8 @@ class RNNBase(Module):
         self.check_input(input, weights[0][0])
         if lengths is not None:
             lengths = as_lengths(self.name, lengths, *input.shape[1::-1])
-        output, states = self.run(input, self.check_states(states, input), weights, lengths)
+        states = None if hx is None else self.given_states(hx, batched, input)
+        output, states = self.run(input, states, weights, lengths)
         if not batched:
             output, states = output.squeeze(1), [s.squeeze(1) for s in states]
         elif self.batch_first:
@@ -138,7 +138,7 @@ class RNNBase(Module):
         input, lengths = pad_packed_sequence(packed)
         weights = self.current_weights()
         self.check_input(input, weights[0][0])
-        states = self.check_states(self.given_states(hx, True), input)
+        states = None if hx is None else self.given_states(hx, True, input)
         output, states = self.run(input, states, weights, as_lengths(self.name, lengths, *input.shape[1::-1]))
         return repack(output, packed), self.final(states)
 
@@ -153,23 +153,27 @@ class RNNBase(Module):
 
         states is like the final states, or None for zeros.
         """
+        if len(weights) == 1:               # a third of the time of a short call would be the loops below
+            output, *final = self.one_layer(input, self.state_of(states, 0), weights[0], lengths, False)
+            return output, [part.unsqueeze(0) for part in final]
         finals = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.num_directions):
                 k = len(finals)
-                state = (None,) * self.state_parts if states is None else [part[k] for part in states]
-                output, *final = self.one_layer(input, state, weights[k], lengths, direction == 1)
+                output, *final = self.one_layer(input, self.state_of(states, k), weights[k], lengths, direction == 1)
                 outputs.append(output)
                 finals.append(final)
             input = cat(outputs, -1) if self.bidirectional else output
             if self.dropout and layer < self.num_layers - 1:
                 input = dropout(input, self.dropout, self.training)
-        if len(finals) == 1:
-            return input, [part.unsqueeze(0) for part in final]
         return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
 
-    state_parts = 1
+    no_state = (None,)
+
+    def state_of(self, states, k):
+        """The parts of the state for layer and direction number k."""
+        return self.no_state if states is None else [part[k] for part in states]
 
     def one_layer(self, input, state, weights, lengths, reverse):
         raise NotImplementedError
@@ -226,12 +230,11 @@ class RNNBase(Module):
         """The features of every part of the state."""
         return [self.output_size]
 
-    def given_states(self, hx, batched):
-        """hx as a list of 3-D tensors, or None."""
-        if hx is None:
-            return None
+    def given_states(self, hx, batched, input):
+        """hx as a list of 3-D tensors that fit the input (T, B, I)."""
+        sizes = self.state_sizes()
         parts = list(hx) if isinstance(hx, (tuple, list)) else [hx]
-        if len(parts) != len(self.state_sizes()) or isinstance(hx, (tuple, list)) == (len(self.state_sizes()) == 1):
+        if len(parts) != len(sizes) or isinstance(hx, (tuple, list)) == (len(sizes) == 1):
             expected = "(h_0, c_0)" if self.mode == "LSTM" else "one tensor"
             raise TypeError(f"{self.name}: expected the state as {expected}")
         for part in parts:
@@ -240,21 +243,16 @@ class RNNBase(Module):
                 kind = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
                 raise RuntimeError(f"{self.name}: For {kind[0]} input, hx should also be {kind[1]}-D "
                                    f"but got {part.ndim}-D tensor")
-        return parts if batched else [part.unsqueeze(1) for part in parts]
-
-    def check_states(self, states, input):
-        """Returns the states, which may be None, if they fit the input."""
-        if states is None:
-            return None
-        rows = (self.num_layers * self.num_directions, input.shape[1])
-        for k, (part, size) in enumerate(zip(states, self.state_sizes(), strict=True)):
-            if part.shape != (*rows, size):
-                label = f"hidden[{k}]" if len(states) > 1 else "hidden"
-                raise RuntimeError(f"{self.name}: Expected {label} size {(*rows, size)}, got {list(part.shape)}")
+        parts = parts if batched else [part.unsqueeze(1) for part in parts]
+        for k, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+            shape = (self.num_layers * self.num_directions, input.shape[1], size)
+            if part.shape != shape:
+                label = f"hidden[{k}]" if len(parts) > 1 else "hidden"
+                raise RuntimeError(f"{self.name}: Expected {label} size {shape}, got {list(part.shape)}")
             if part.dtype != input.dtype:
                 raise ValueError(f"{self.name}: the state's dtype {part.dtype} does not match "
                                  f"the input's {input.dtype}")
-        return states
+        return parts
 
     def final(self, states):
         return states[0]
@@ -367,7 +365,7 @@ class LSTM(RNNBase):
         return [self.output_size, self.hidden_size]
 
     step_name = "lstm"
-    state_parts = 2
+    no_state = (None, None)
 
     def one_layer(self, input, state, weights, lengths, reverse):
         return self.operations.lstm(input, *state, *weights, lengths=lengths, reverse=reverse)

@@ -3,7 +3,7 @@ from typing import Any
 from tinyrnn.autograd.handle import RemovableHandle
 from tinyrnn.autograd.tensor import Tensor, _Hook, _Tensors
 
-def use(operations: Any) -> None: ...
+def use(operations: dict[str, Any]) -> None: ...
 def backward(
     tensors: _Tensors, grad_tensors: _Tensors | None = None, retain_graph: bool | None = None,
     create_graph: bool = False, inputs: _Tensors | None = None,

@@ -169,7 +169,7 @@ class RNNBase(Module):
                 input = dropout(input, self.dropout, self.training)
         return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
 
-    no_state = (None,)
+    no_state: tuple[None, ...] = (None,)
 
     def state_of(self, states, k):
         """The parts of the state for layer and direction number k."""

@@ -115,8 +115,7 @@ cdef Node new_node(Tensor y, tuple parents, object backward, tuple saved):
     node.saved = saved
     for s in saved:
         if s is OUTPUT:
-            node.output = wrap(y.array)
-            node.output.version = version_of(y)
+            node.output, node.output_version = y.array, version_of(y)
         elif s is not None:
             p = s
             if p.inference:
@@ -211,8 +210,8 @@ cpdef Tensor overwrite(Tensor x, Tensor old, Tensor new):
         old.array, old.version = old.array.copy(), None
     x.array[...] = new.array
     rebase(x, new)
-    if node is not None and node.output is not None and node.output.array is new.array:
-        node.output.array, node.output.version = x.array, x.version         # the copy is not needed any more
+    if node is not None and node.output is new.array:
+        node.output, node.output_version = x.array, x.version               # the copy is not needed any more
         node.versions += x.version.count
     return x
 

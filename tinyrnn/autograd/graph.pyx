@@ -153,14 +153,14 @@ cdef tuple gradients(Node node, object dy, tuple sums):
             s = saved
             versions += 0 if s.version is None else s.version.count
     if node.output is not None:
-        versions += node.output.version.count
+        versions += node.output_version.count
     if versions != node.versions:
         what = "an output" if node.shape is None else f"a tensor of shape {node.shape}"
         raise RuntimeError(f"{node.operation()}: {what} or an input that its backward needs was changed in place after "
                            "it was computed; clone it before the change")
     if node.output is not None:
-        y = wrap(node.output.array)
-        y.node, y.requires, y.version = node, True, node.output.version
+        y = wrap(node.output)
+        y.node, y.requires, y.version = node, True, node.output_version
     results = node.backward(y, dy, sums) if node.adds else node.backward(y, dy)
     results = results if isinstance(results, tuple) else (results,)
     if len(results) != len(node.inputs):
@@ -273,7 +273,7 @@ cdef Tensor checked(object replaced, Tensor dy):
 
 cdef int free(Node node) except -1:
     node.backward = node.operation()         # only the name stays, for the error of a second pass
-    node.saved, node.output = None, None     # the inputs stay: whether a pass needs this node is seen from them
+    node.saved = node.output = None          # the inputs stay: whether a pass needs this node is seen from them
     return 0
 
 

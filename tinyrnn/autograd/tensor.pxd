@@ -12,7 +12,8 @@ cdef class Node:
     cdef object backward            # backward(y, dy) -> a gradient for every input
     cdef tuple saved                # the tensors whose values backward reads; None: freed
     cdef long versions              # the sum of their versions, and the output's, when they were saved
-    cdef Tensor output              # the output's values, where backward reads them; it has no history: no cycle
+    cdef ndarray output             # the output's values, where backward reads them; not the tensor: that were a cycle
+    cdef Version output_version
     cdef tuple shape                # of the output, and so of dy; None: several outputs
     cdef int type_num
     cdef bint adds                  # backward(y, dy, sums) may add to the gradients that wait for the inputs

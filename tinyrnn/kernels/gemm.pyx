@@ -57,13 +57,14 @@ cdef int low(
     """A product of few rows, where packing all of B first would take too long. The threads take columns, or rows where
     there are too few panels to share evenly."""
     cdef int threads = threads_to_multiply(M * N * K)
-    cdef Py_ssize_t width = threads * of.panel
-    cdef bint columns = N >= 4 * width or N % width == 0 or M < 2 * threads * TILE_ROWS
-    cdef Py_ssize_t i, first, last, a_step = 0 if columns else of.size * a_row, b_step = of.size * b_col * columns
-    cdef Py_ssize_t c_step = of.size * (c_col if columns else c_row)
+    cdef Py_ssize_t width = threads * of.panel, a_step, b_step, c_step, i, first, last
+    cdef bint columns
     if threads == 1:
         of.multiply_once(M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, add)
         return 0
+    columns = N >= 4 * width or N % width == 0 or M < 2 * threads * TILE_ROWS
+    a_step, b_step = 0 if columns else of.size * a_row, of.size * b_col * columns
+    c_step = of.size * (c_col if columns else c_row)
     for i in prange(threads, num_threads=threads, schedule="static"):
         first = share(N, of.panel, i, threads) if columns else share(M, TILE_ROWS, i, threads)
         last = share(N, of.panel, i + 1, threads) if columns else share(M, TILE_ROWS, i + 1, threads)

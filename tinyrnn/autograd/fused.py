@@ -4,26 +4,20 @@ A fused operation is one node and one pass of compiled loops. Its twin, of the s
 ``reference*.py``, is written in primitive operations; it says what the fused one computes, and lends it the derivatives
 of its derivatives.
 """
-import threading
+from contextvars import ContextVar
 
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.grad_mode import Guard, enable_grad
 from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.tensor import Tensor
 
-
-class Switch(threading.local):
-    """Whether fused operations are used. It belongs to the thread."""
-
-    fused = True
-
-
-switch = Switch()
+switch = ContextVar("fused", default=True)          # of the thread: a new one begins with the default
 
 
 def swap_fused(mode):
     """Sets the mode and returns the one before."""
-    before, switch.fused = switch.fused, mode
+    before = switch.get()
+    switch.set(mode)
     return before
 
 
@@ -47,7 +41,7 @@ class use_fused(Guard):
 
 def is_fused_enabled():
     """Whether this thread uses the fused operations."""
-    return switch.fused
+    return switch.get()
 
 
 def twin_gradients(twin, inputs, dys):

@@ -5,8 +5,8 @@ threads at once.
 """
 import functools
 import inspect
+from _thread import get_ident  # threading takes a while to import
 from collections import defaultdict
-from threading import get_ident
 
 from tinyrnn.autograd.tensor import current_mode, swap_mode
 

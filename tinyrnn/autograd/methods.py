@@ -47,6 +47,8 @@ FUNCTIONS_ONLY = {
 # What Python's own protocols (indexing, printing, copying, ...) and the backward pass call; no methods of PyTorch's.
 PROTOCOLS = {"getitem", "setitem", "as_index", "to_array", "describe", "format", "pickled", "deepcopy", "sum_to"}
 
+NO_METHODS = FUNCTIONS_ONLY | PROTOCOLS
+
 # Functions of one tensor that are read like attributes: ``x.T``.
 PROPERTIES = {"T", "mT", "device", "is_cuda", "retains_grad"}
 
@@ -60,7 +62,7 @@ def operations_of(module):
 def is_method(name, function):
     code = getattr(function, "__code__", None)
     first = code.co_varnames[:1] if code else ()
-    return name not in FUNCTIONS_ONLY | PROTOCOLS and first in (("input",), ("self",), ("tensor",))
+    return name not in NO_METHODS and first in (("input",), ("self",), ("tensor",))
 
 
 def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):

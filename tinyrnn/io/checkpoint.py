@@ -6,7 +6,6 @@ The file is a zip archive as ``numpy.savez`` writes it: one .npy entry for each 
 """
 import contextlib
 import io
-import json
 import math
 import os
 
@@ -44,13 +43,15 @@ def save(obj, f):
     if isinstance(f, io.TextIOBase):
         raise TypeError("save: the file is open for text; open it with mode 'wb'")
     structure, arrays = pack(obj)
+    import json  # here, as it takes a while to import, and few programs save
+
     text = json.dumps({"format": FORMAT, "version": VERSION, "content": structure})
     with contextlib.nullcontext(f) if hasattr(f, "write") else replacing(f) as file:
         write(file, text, arrays)
 
 
 def write(file, text, arrays):
-    import zipfile  # here, as it takes long to import, and few programs save
+    import zipfile  # as above
 
     with zipfile.ZipFile(file, "w", STORED) as archive:
         archive.writestr(zipfile.ZipInfo(STRUCTURE), text)          # ZipInfo: always the same date
@@ -125,6 +126,8 @@ class Archive:
             raise CheckpointError("its entries claim to be larger than the file")
 
     def content(self):
+        import json
+
         header = json.loads(self.archive.read(STRUCTURE), parse_constant=refuse_constant)
         if not isinstance(header, dict) or header.get("format") != FORMAT or "content" not in header:
             raise CheckpointError(f"not a tinyrnn checkpoint: {STRUCTURE} says otherwise")

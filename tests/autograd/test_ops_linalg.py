@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import tinyrnn
 from tests.autograd.helpers_reduce import check, leaf, normal
 from tinyrnn import get_num_threads, set_num_threads
 from tinyrnn.autograd import ops_linalg as ops
@@ -47,6 +48,52 @@ def test_large_products_have_the_same_bits_on_any_number_of_threads(sizes, dtype
             assert all(np.array_equal(found[0], other) for other in found[1:])
     finally:
         set_num_threads(before)
+
+
+BATCHES = [
+    ((64, 1, 200), (64, 200, 100)), ((70, 33, 1), (70, 1, 65)), ((9, 40, 70), (9, 70, 50)), ((40, 5, 60), (60, 90)),
+    ((3, 250, 300), (3, 300, 280)), ((2, 1, 30, 40), (5, 40, 90)),
+]
+
+
+@pytest.mark.parametrize("shapes", BATCHES, ids=str)
+def test_batches_have_the_same_bits_on_any_number_of_threads(shapes):
+    before = get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            a, b = (leaf(normal(*shape, seed=k).astype(np.float32)) for k, shape in enumerate(shapes))
+            y = a @ b + a @ (b * 2)
+            (y * y.detach()).sum().backward()
+            found.append((y.array, a.grad.array, b.grad.array))
+    finally:
+        set_num_threads(before)
+    first = tuple(ops.matmul(leaf(a.array[:1], False), leaf(b.array[:1] if b.ndim > 2 else b.array, False)).array
+                  for b in (b, b * 2))
+    assert np.array_equal(first[0] + first[1], found[0][0][:1, :first[0].shape[1]])     # a batch of one
+    assert all(np.array_equal(x, y) for other in found[1:] for x, y in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("other", [(4, 3, 3), (3, 3), (1, 3, 3)], ids=str)
+def test_the_gradients_of_many_uses(other):
+    def uses(a, b):
+        y = a @ b
+        for k in range(3):                          # the same operands again, and one operand on both sides
+            y = y + (a * k) @ b + a @ (y @ b)
+        return y + a @ a
+    check(uses, uses, normal(4, 3, 3), normal(*other, seed=1))
+
+
+def test_a_gradient_that_somebody_sees_is_not_added_to():
+    a, b = leaf(normal(4, 1, 3)), leaf(normal(4, 3, 2))
+    c = b * 1
+    y = a @ c
+    dy = leaf(normal(4, 3, 2, seed=2), False)
+    kept = dy.array.copy()
+    tinyrnn.autograd.backward([c, y], [dy, y.detach()])
+    np.testing.assert_array_equal(dy.array, kept)
+    np.testing.assert_allclose(b.grad.array, kept + a.array.transpose(0, 2, 1) @ y.array)
 
 
 def test_matmul_of_views():

@@ -7,7 +7,7 @@ from tinyrnn.autograd.tensor import Node, Tensor
 
 def record(
     out: Tensor | ArrayLike, parents: tuple[Tensor | None, ...], backward: Callable[..., Any] | None,
-    saved: tuple[Any, ...] | None = None,
+    saved: tuple[Any, ...] | None = None, adds: bool = False,
 ) -> Tensor: ...
 def record_many(
     outs: tuple[Any, ...], parents: tuple[Tensor | None, ...], backward: Callable[..., Any], saved: tuple[Any, ...],

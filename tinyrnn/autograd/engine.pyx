@@ -30,7 +30,7 @@ OUTPUT = "output"
 
 # ---- writing down ----------------------------------------------------------------------------------------------------
 
-cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None):
+cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None, bint adds=False):
     """Makes a tensor of ``out`` and writes down how a gradient flows back from it.
 
     out       the result: an array, a number, or a tensor, whose memory is then shared
@@ -41,6 +41,9 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
               broadcast.
     saved     the tensors whose values backward reads, and OUTPUT if it reads ``y`` (else ``y`` is None). They are
               watched: if one is changed in place before backward runs, it raises. By default all of them are.
+    adds      backward is called ``backward(y, dy, sums)``: for every parent the gradient from its other uses, if nobody
+              else sees it, or None. It may add to it and return it, instead of a tensor to be added. ``sums`` is None
+              while the pass itself is recorded.
 
     Nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
@@ -58,6 +61,7 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
     if wanted and is_real(y.array):
         y.requires = True
         y.node = new_node(y, parents, backward, parents + (OUTPUT,) if saved is None else saved)
+        y.node.adds = adds
     return y
 
 
@@ -74,9 +78,7 @@ def record_many(tuple outs not None, tuple parents not None, backward, tuple sav
 
     ``backward(y, dys)`` gets a dict with the gradients that arrived, by the number of the output. ``y`` is None: an
     output whose values backward reads is saved as it came, in ``outs``, and gets its history from ``output_of``.
-    With ``adds`` it is called ``backward(y, dys, sums)``: for every parent the gradient from its other uses, if nobody
-    else sees it, or None. Backward may add to it and return it, instead of a tensor to be added. ``sums`` is
-    None while the pass itself is recorded.
+    With ``adds`` it is called ``backward(y, dys, sums)``.
     As with ``record``, nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
     cdef Tensor token = Tensor.__new__(Tensor), p

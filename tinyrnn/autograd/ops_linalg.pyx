@@ -6,7 +6,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport add_to_rows, shape_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
-from tinyrnn.autograd.product cimport multiply
+from tinyrnn.autograd.product cimport batched_into, multiply
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 
 import numpy as np
@@ -78,14 +78,26 @@ def matmul(Tensor input not None, Tensor other not None):
         raise ShapeError(f"matmul: {a.shape} @ {b.shape}")
     kept_a, kept_b = (a if b.requires else None), (b if a.requires else None)
 
-    def backward(y, dy):
+    def backward(y, dy, sums):
         da = db = None
         if kept_b is not None:
-            da = matmul(dy, transposed(kept_b))
-        if kept_a is not None:
-            db = weight_gradient(kept_a, dy) if flat else matmul(transposed(kept_a), dy)
+            da = product(dy, transposed(kept_b), None if sums is None else sums[0])
+        if kept_a is not None and flat:
+            db = weight_gradient(kept_a, dy)
+        elif kept_a is not None:
+            db = product(transposed(kept_a), dy, None if sums is None else sums[1])
         return da, db
-    return record(multiply(a.array, b.array), (a, b), backward, (kept_a, kept_b))
+    return record(multiply(a.array, b.array), (a, b), backward, (kept_a, kept_b), True)
+
+
+cdef Tensor product(Tensor a, Tensor b, Tensor sum):
+    """a b; or, if it is a batch that fits, added to what waits for it: a decoder weighs the same values in every step."""
+    cdef tuple batch = shape_of(a.array)[:-2]
+    if sum is None or not batch or batch != shape_of(b.array)[:-2] or shape_of(sum.array) \
+            != batch + (PyArray_DIMS(a.array)[len(batch)], PyArray_DIMS(b.array)[len(batch) + 1]):
+        return matmul(a, b)
+    batched_into(sum.array, a.array, b.array, True)
+    return sum
 
 
 cdef Tensor weight_gradient(Tensor x, Tensor dy):

@@ -91,7 +91,7 @@ def matmul(Tensor input not None, Tensor other not None):
 
 
 cdef Tensor product(Tensor a, Tensor b, Tensor sum):
-    """a b; or, if it is a batch that fits, added to what waits for it: a decoder weighs the same values in every step."""
+    """a b, or for a batch that fits the sum that waits plus a b: a decoder weighs the same values in every step."""
     cdef tuple batch = shape_of(a.array)[:-2]
     if sum is None or not batch or batch != shape_of(b.array)[:-2] or shape_of(sum.array) \
             != batch + (PyArray_DIMS(a.array)[len(batch)], PyArray_DIMS(b.array)[len(batch) + 1]):

@@ -24,7 +24,7 @@ def test_matmul(a, b):
 
 
 # Few rows and few columns, few rows, many rows; B in one piece and by panels, near and far, with K in several blocks.
-LARGE = [(192, 800, 64), (65, 600, 193), (40, 1030, 200), (7, 900, 1100), (200, 300, 1100), (210, 530, 130)]
+LARGE = [(192, 800, 64), (65, 600, 193), (40, 1030, 200), (7, 900, 1100), (200, 300, 1100), (210, 1530, 130)]
 
 
 @pytest.mark.parametrize("sizes", LARGE, ids=str)

@@ -1,6 +1,8 @@
 """The package as others get it: light to import, and whole as sdist and as wheel."""
 
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,21 @@ def test_import_brings_only_numpy():
     )
     brought = {name for name in python("-c", code).split() if not name.startswith(("_cython_", "cython_runtime"))}
     assert brought == {"numpy", "tinyrnn"}
+
+
+def test_the_heap_has_large_pages_to_come():
+    pages = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not pages.exists() or "[never]" in pages.read_text():
+        pytest.skip("the system has no transparent huge pages")
+    if platform.libc_ver()[0] != "glibc" or tuple(map(int, platform.libc_ver()[1].split("."))) < (2, 35):
+        pytest.skip("not glibc, or one that takes large blocks from elsewhere than the heap")
+    mappings = python("-c", "import tinyrnn; print(open('/proc/self/smaps').read())").split("VmFlags:")
+    advised = [text for text, flags in zip(mappings, mappings[1:], strict=False)
+               if "[heap]" in text and "hg" in flags.splitlines()[0].split()]
+    sizes = [int(re.search(r"^Size: +(\d+)", text, re.MULTILINE)[1]) for text in advised]
+    used = [int(re.search(r"^Rss: +(\d+)", text, re.MULTILINE)[1]) for text in advised]
+    assert 180_000 < sum(sizes) < 200_000           # kB
+    assert sum(used) <= 4096                        # not in use yet
 
 
 @pytest.mark.slow

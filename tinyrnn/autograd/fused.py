@@ -11,7 +11,7 @@ from tinyrnn.autograd.grad_mode import Guard, enable_grad
 from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.tensor import Tensor
 
-switch = ContextVar("fused", default=True)          # of the thread: a new one begins with the default
+switch = ContextVar("fused", default=True)          # of the thread, or of the asyncio task
 
 
 def swap_fused(mode):
@@ -24,7 +24,8 @@ def swap_fused(mode):
 class use_fused(Guard):
     """``with use_fused(False):`` runs every layer and operation inside as its readable twin; a decorator as well.
 
-    The results agree up to rounding; the twins are slower and use more memory. The mode belongs to the thread.
+    The results agree up to rounding; the twins are slower and use more memory. The mode belongs to the thread, or to the
+    asyncio task (a context variable).
     """
 
     swap = staticmethod(swap_fused)
@@ -40,7 +41,7 @@ class use_fused(Guard):
 
 
 def is_fused_enabled():
-    """Whether this thread uses the fused operations."""
+    """Whether this thread, or task, uses the fused operations."""
     return switch.get()
 
 

@@ -24,8 +24,8 @@ def swap_fused(mode):
 class use_fused(Guard):
     """``with use_fused(False):`` runs every layer and operation inside as its readable twin; a decorator as well.
 
-    The results agree up to rounding; the twins are slower and use more memory. The mode belongs to the thread, or to the
-    asyncio task (a context variable).
+    The results agree up to rounding; the twins are slower and use more memory. The mode belongs to the thread, or
+    to the asyncio task (a context variable).
     """
 
     swap = staticmethod(swap_fused)

@@ -390,8 +390,9 @@ def arguments(given=None):
 def main(given=None):
     args = arguments(given)
     tinyrnn.set_num_threads(args.threads)
-    if args.resume and not any(args.out.glob("**/last.npz")):
-        raise SystemExit(f"{args.out} holds no training: nothing to go on from")
+    begun = "**/last.npz" if args.table or args.lr is None else f"lr-{args.lr:.3e}/last.npz"
+    if args.resume and not any(args.out.glob(begun)):
+        raise SystemExit(f"{args.out} holds no {begun}: nothing to go on from")
     (table if args.table else one_cell if args.data else play)(args)
 
 

@@ -55,6 +55,15 @@ def test_a_state_can_be_kept_and_forked(kind, options):
     assert np.array_equal(few.numpy(), again.numpy()[[2, 0, 2]])
 
 
+def test_a_changed_kind_of_cell_is_noticed():
+    gru, rnn, x = nn.GRU(4, 7), nn.RNN(4, 7), randn(3, 2, 4)
+    gru.step(x[0]), rnn.step(x[0])
+    gru.reset_after, rnn.nonlinearity = False, "relu"
+    for layer in gru, rnn:
+        output, _ = layer.step(x[0])
+        assert np.array_equal(output.numpy(), layer(x)[0].numpy(force=True)[0])
+
+
 @each
 def test_changed_weights_are_noticed(kind, options):
     layer = kind(4, 7, **options)

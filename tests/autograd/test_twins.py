@@ -195,9 +195,9 @@ CASES = ATTENTION + CROSS_ENTROPY + LINEAR + NORM + RECURRENT
 each = pytest.mark.parametrize("case", [pytest.param(x, id=f"{x.name}-{i}") for i, x in enumerate(CASES)])
 
 
-def results(case, inputs):
+def results(case, inputs, functions=FUSED):
     """The outputs and the gradients of all inputs, as arrays, for the same gradients of the outputs each time."""
-    outputs = FUSED[case.name](*inputs, **case.options)
+    outputs = functions[case.name](*inputs, **case.options)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     starts = [tinyrnn.tensor(np.cos(np.arange(y.numel())).reshape(y.shape).astype(y.dtype)) for y in outputs]
@@ -266,13 +266,14 @@ def test_same_bits_for_a_row_alone(case, dtype):
 
 # ---- what is particular to one operation -----------------------------------------------------------------------------
 
-def test_attention_never_reads_what_is_masked():
+@pytest.mark.parametrize("functions", [FUSED, TWINS], ids=["fused", "twin"])
+def test_what_is_masked_has_no_influence_on_attention(functions):
     query, keys, values, v, mask = attention(3, 7, 17, 5, 2, 0.5)("float64")
-    clean = results(ATTENTION[0], (query, keys, values, v, mask))
+    clean = results(ATTENTION[0], (query, keys, values, v, mask), functions)
     with tinyrnn.no_grad():
         for x in (keys, values):
             x[~mask] = float("nan")
-    dirty = results(ATTENTION[0], (query, keys, values, v, mask))
+    dirty = results(ATTENTION[0], (query, keys, values, v, mask), functions)
     for a, b in zip(clean[0] + clean[1], dirty[0] + dirty[1], strict=True):
         np.testing.assert_array_equal(a, b)
 

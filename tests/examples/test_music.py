@@ -279,6 +279,10 @@ def test_what_is_missing_is_named(music, tmp_path, capsys):
             music.main([*what, "--out", str(tmp_path / "run")])
     with pytest.raises(SystemExit, match="nothing to go on from"):
         music.main(["--data", str(tmp_path / "jsb.npz"), "--out", str(tmp_path / "run"), "--resume"])
+    (tmp_path / "run/lr-1.000e-02").mkdir(parents=True)
+    (tmp_path / "run/lr-1.000e-02/last.npz").touch()
+    with pytest.raises(SystemExit, match=r"lr-2\.000e-02.*nothing to go on from"):
+        music.main(["--data", str(tmp_path / "jsb.npz"), "--out", str(tmp_path / "run"), "--resume", "--lr", "0.02"])
     (tmp_path / "jsb.npz").write_bytes(b"something else")
     with pytest.raises(SystemExit, match="not a file of piano rolls"):
         music.main(["--data", str(tmp_path / "jsb.npz")])

@@ -40,6 +40,18 @@ def without_seconds(run):
     return [{name: value for name, value in line.items() if name != "seconds"} for line in run.history]
 
 
+def test_a_folder_has_one_training_at_a_time(tmp_path):
+    run = Run(tmp_path, {}, progress=False)
+    (tmp_path / ".saving-1.tmp").touch()            # what the run under way is about to rename
+    for _ in run.epochs(1):
+        with pytest.raises(SystemExit, match="under way"):
+            Run(tmp_path, {}, progress=False)
+        assert (tmp_path / ".saving-1.tmp").exists()
+        run.log()
+    Run(tmp_path, {}, resume=True, progress=False)
+    assert not (tmp_path / ".saving-1.tmp").exists()
+
+
 @pytest.mark.parametrize("interrupt", [0, 2, 4, 5, 8, 14])
 def test_going_on_is_bit_for_bit(tmp_path, interrupt):
     whole = train(tmp_path / "whole")

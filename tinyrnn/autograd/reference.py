@@ -142,10 +142,13 @@ def additive_attention(query, keys, values, v, mask=None):
 
     query (B, A) or (B, Q, A), keys (B, S, A), values (B, S, V), v (A,), mask (B, S): True where a source position takes
     part. Returns context (B, V) or (B, Q, V) and weights (B, S) or (B, Q, S). A row whose mask is all False gets zeros.
+    What stands at masked positions has no influence, be it NaN.
     """
     single = query.ndim == 2
     if single:
         query = query.unsqueeze(1)
+    if mask is not None:
+        keys, values = [x.masked_fill(~mask.unsqueeze(2), 0.0) for x in (keys, values)]
     score = matmul((query.unsqueeze(2) + keys.unsqueeze(1)).tanh(), v)              # (B, Q, S)
     if mask is not None:
         out = ~mask.unsqueeze(1)                                                   # (B, 1, S)

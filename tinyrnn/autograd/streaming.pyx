@@ -86,6 +86,7 @@ cdef void* packed(const products* product, list memory, ndarray w, Py_ssize_t fi
 cdef class Stack:
     """A stack of layers, packed from the weights that a module has now. Only the work space changes afterwards."""
 
+    cdef str cell
     cdef list layers, seen              # PackedLayer for each layer; the weights they were packed from
     cdef long writes                    # to those weights, by then
     cdef int type_num
@@ -97,6 +98,7 @@ cdef class Stack:
         cdef Tensor w
         cdef Py_ssize_t features = -1, k
         number, gates = CELLS[cell]
+        self.cell = cell
         self.seen, self.layers = [None if name is None else getattr(module, name) for name in names], []
         for w in self.seen:
             self.writes += 0 if w is None else writes_to(w)
@@ -168,22 +170,22 @@ cdef class Stepper:
     A copy, or one from a pickle, packs the weights anew.
     """
 
-    cdef str cell
     cdef tuple names
     cdef Stack stack
 
-    def __init__(self, str cell not None, tuple names not None):
-        self.cell, self.names = cell, names
+    def __init__(self, tuple names not None):
+        self.names = names
 
     def __reduce__(self):
-        return Stepper, (self.cell, self.names)
+        return Stepper, (self.names,)
 
     cdef Stack current(self, module):
-        """The layers with the weights of now."""
+        """The layers with the weights of now, of the cell that the module is now."""
         cdef Stack stack = self.stack
-        if stack is None or not stack.is_fresh(self.names, module._parameters):
+        cdef str cell = module.step_name
+        if stack is None or stack.cell != cell or not stack.is_fresh(self.names, module._parameters):
             stack = Stack.__new__(Stack)
-            stack.pack(self.cell, self.names, module)
+            stack.pack(cell, self.names, module)
             self.stack = stack
         return stack
 

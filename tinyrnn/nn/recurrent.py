@@ -203,7 +203,7 @@ class RNNBase(Module):
         if self.fused and is_fused_enabled():
             stepper = self.stepper
             if stepper is None:
-                stepper = self.stepper = Stepper(self.step_name, sum(self.weight_names, ()))
+                stepper = self.stepper = Stepper(sum(self.weight_names, ()))
             return stepper.step(self, x, state)
         time = 1 if self.batch_first else 0
         with no_grad():

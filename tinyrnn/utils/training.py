@@ -12,8 +12,10 @@
 The folder holds ``config.json``, ``log.jsonl`` (one line an epoch), ``last.npz``, the checkpoint, and ``best.npz``, the
 model of the best epoch.
 """
+import contextlib
 import json
 import math
+import os
 import signal
 import time
 from itertools import islice
@@ -24,6 +26,11 @@ from tinyrnn.io.atomic import remove_unfinished, replacing
 from tinyrnn.io.checkpoint import load, save
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_curves
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 __all__ = ["Run", "StopRequested"]
 
@@ -47,6 +54,26 @@ class StopRequested:
 
     def __bool__(self):
         return self.value
+
+
+@contextlib.contextmanager
+def alone(folder):
+    """No second block like this is in the folder at the same time, in this program or another: that one ends with
+    SystemExit. Windows and some file systems have no such locks."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"{folder} belongs to a training that is under way; choose another folder") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class Run:
@@ -82,8 +109,9 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SystemExit(f"{self.folder} cannot be made: {error.strerror}") from None
-        remove_unfinished(self.folder)
-        self.write("config.json", json.dumps(self.config, indent=2) + "\n")
+        with alone(self.folder):
+            remove_unfinished(self.folder)
+            self.write("config.json", json.dumps(self.config, indent=2) + "\n")
         self.started = time.perf_counter()
 
     def check_config(self, before):
@@ -101,7 +129,7 @@ class Run:
         Ctrl-C ends the program before the next step, after saving.
         """
         self.last_epoch = n
-        with StopRequested() as self.interrupted:
+        with alone(self.folder), StopRequested() as self.interrupted:
             while len(self.history) < n and not self.stopped:
                 epoch = len(self.history) + 1
                 yield epoch

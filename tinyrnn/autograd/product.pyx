@@ -6,7 +6,7 @@ from numpy cimport (
 )
 
 from tinyrnn.autograd.arrays cimport shape_of
-from tinyrnn.kernels.gemm cimport gemm, threads_to_multiply
+from tinyrnn.kernels.gemm cimport PER_NANOSECOND, gemm, threads_to_multiply
 from tinyrnn.kernels.parallel cimport threads_for
 
 from math import prod
@@ -110,7 +110,7 @@ cdef int run(const Sizes* p, const char* a, const char* b, char* y, bint add) no
 
 cdef Py_ssize_t nanoseconds(const Sizes* p) noexcept nogil:
     """About what one takes: its multiply-adds, and reading and writing, which is most of it for a single row."""
-    return p.M * p.N * p.K // 96 + (p.M * p.K + p.K * p.N + p.M * p.N) // 4
+    return p.M * p.N * p.K // PER_NANOSECOND + (p.M * p.K + p.K * p.N + p.M * p.N) // 4
 
 
 cdef char* place(ndarray x, Py_ssize_t i) noexcept nogil:

@@ -112,10 +112,9 @@ TILE_INLINE void OF(copy_rows)(const size_t width, ptrdiff_t K, const real *in, 
 static void OF(interleave)(ptrdiff_t n, ptrdiff_t K, const real *in, ptrdiff_t j_step, ptrdiff_t k_step, real *out,
                            ptrdiff_t width)
 {
-    const ptrdiff_t LINE = 64 / sizeof(real);           /* of the cache: read at once, not when its turn comes again */
-    if (k_step == 1)
-        for (ptrdiff_t k = 0; k < K; k += LINE)
-            OF(transpose)(n, K - k < LINE ? K - k : LINE, in + k, j_step, out + k * width, width);
+    if (k_step == 1)                    /* a line of the cache is read at once, not when its turn comes again */
+        for (ptrdiff_t k = 0; k < K; k += TILE_LINE)
+            OF(transpose)(n, K - k < TILE_LINE ? K - k : TILE_LINE, in + k, j_step, out + k * width, width);
     else if (j_step == 1 && n == width && width == OF(PANEL))
         OF(copy_rows)(OF(PANEL), K, in, k_step, out);
     else if (j_step == 1)
@@ -168,7 +167,6 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
 {
     real edge[TILE_ROWS * 8 * TILE_BYTES / sizeof(real)] TILE_ALIGNED;
     const ptrdiff_t width = vectors / 2 * OF(NARROW), tiles = block->tiles, K = block->K;
-    const ptrdiff_t LINE = 64 / sizeof(real);               /* of the cache */
     const int whole = n == width && c_col == 1, spread = ahead_row == OF(PANEL);
     const ptrdiff_t share = spread ? (ahead_row + tiles - 1) / tiles : ahead_row;
     for (ptrdiff_t t = 0, i0 = 0; t < tiles; i0 += block->height + (t < block->higher), t++) {
@@ -187,7 +185,7 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
         } else
             OF(tile)(height, vectors, K, a, block->a_row, block->a_col, b, panel, b_row, out, out_row, add, next,
                      !ahead ? NULL : spread ? ahead + t * K * share
-                     : last * LINE < OF(PANEL) ? ahead + last * LINE : NULL, share);
+                     : last * TILE_LINE < OF(PANEL) ? ahead + last * TILE_LINE : NULL, share);
         if (whole)
             continue;
         if (c_row == 1 && c_col != 1)
@@ -207,7 +205,6 @@ static void OF(multiply_panels)(const OF(block) *block, int vectors, ptrdiff_t n
 static void OF(copy_block)(OF(block) *block, real *copy)
 {
     const ptrdiff_t K = block->K, tiles = block->tiles, a_row = block->a_row, a_col = block->a_col;
-    const ptrdiff_t LINE = 64 / sizeof(real);           /* of the cache */
     const real *a = block->a;
     ptrdiff_t first[GEMM_ROWS + 1];
     for (ptrdiff_t t = 0; t <= tiles; t++) first[t] = t * block->height + (t < block->higher ? t : block->higher);
@@ -219,7 +216,7 @@ static void OF(copy_block)(OF(block) *block, real *copy)
     else
         for (ptrdiff_t k = 0; k < K; k++) {
             const real *column = a + k * a_col, *later = k + GEMM_LATER < K ? column + GEMM_LATER * a_col : column;
-            for (ptrdiff_t i = 0; i < first[tiles]; i += LINE) TILE_FETCH(later + i);
+            for (ptrdiff_t i = 0; i < first[tiles]; i += TILE_LINE) TILE_FETCH(later + i);
             for (ptrdiff_t t = 0; t < tiles; t++) {     /* a lower tile's copy ends with rows of the next, unused */
                 real *to = copy + t * block->tile + k * GEMM_COPIED;
                 if (first[t] + GEMM_COPIED <= first[tiles]) OF(copy_rows)(GEMM_COPIED, 1, column + first[t], 0, to);

@@ -15,6 +15,9 @@ cdef extern from "gemm.h" nogil:
     const products products_f32, products_f64
     const Py_ssize_t TILE_ROWS, GEMM_ROWS, GEMM_DEPTH_BYTES
 
+cdef enum:
+    PER_NANOSECOND = 96     # multiply-adds of one core, about
+
 cdef int gemm(
     bint single, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, const void* a, Py_ssize_t a_row, Py_ssize_t a_col,
     const void* b, Py_ssize_t b_row, Py_ssize_t b_col, void* c, Py_ssize_t c_row, bint add) noexcept nogil

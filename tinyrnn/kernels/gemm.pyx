@@ -37,7 +37,7 @@ cdef const products* products_of(bint single) noexcept nogil:
 
 cdef int threads_to_multiply(Py_ssize_t count) noexcept nogil:
     """How many threads so many multiply-adds get: two from 6.3 million on, 33 microseconds each."""
-    return threads_for(count // 96)
+    return threads_for(count // PER_NANOSECOND)
 
 
 cdef Py_ssize_t cost(

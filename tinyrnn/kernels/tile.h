@@ -117,6 +117,9 @@ typedef tile_vec_f32 tile_place_f32;
 typedef tile_vec_f64 tile_place_f64;
 #endif
 
+/* How many elements a line of the cache has. */
+#define TILE_LINE ((ptrdiff_t)(64 / sizeof(real)))
+
 /* Columns of a panel, and of the narrowest tile. */
 #define PANEL_f32 ((ptrdiff_t)(TILE_VECTORS * TILE_BYTES / sizeof(float)))
 #define PANEL_f64 ((ptrdiff_t)(TILE_VECTORS * TILE_BYTES / sizeof(double)))
@@ -150,15 +153,15 @@ TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, con
 {
     typedef OF(tile_vec) V;
     typedef OF(tile_place) P;
-    const ptrdiff_t width = vectors * TILE_BYTES / sizeof(real), LINE = 64 / sizeof(real);      /* of the cache */
-    V sum[TILE_ROWS][8];                                                                        /* [rows][vectors] */
+    const ptrdiff_t width = vectors * TILE_BYTES / sizeof(real);
+    V sum[TILE_ROWS][8];                                                        /* [rows][vectors] */
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++) {
             if (add) sum[i][j] = ((const P *)(c + i * c_row))[j];
             else memset(&sum[i][j], 0, sizeof(V));
         }
     for (int i = 0; i < rows; i++)          /* the last line first: panels have been where a row begins within a line */
-        for (ptrdiff_t j = width - 1; j >= 0; j -= LINE) TILE_PREFETCH(next + i * c_row + j);
+        for (ptrdiff_t j = width - 1; j >= 0; j -= TILE_LINE) TILE_PREFETCH(next + i * c_row + j);
     if (keeping) {
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {

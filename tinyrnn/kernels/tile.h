@@ -90,14 +90,20 @@ static tile_vec_f32 tile_fma_f32(float x, tile_vec_f32 b, tile_vec_f32 c) {
 #define TILE_FETCH(p) (void)(p)
 #endif
 
-/* Four k at a time: the core has less to decode, which it shares with whoever runs beside it (3 to 8 %). */
+/* Four k at a time: the core has less to decode, which it shares with whoever runs beside it (3 to 8 %). And loops over
+ * the tile that are gone before GCC looks for arrays to keep in registers: else the sums take a way round through memory
+ * before and after the k (2 to 7 % of a layer of up to 256 units). */
 #if defined(__clang__)
 #define TILE_UNROLL _Pragma("clang loop unroll_count(4)")
+#define TILE_GONE _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define TILE_UNROLL _Pragma("GCC unroll 4")
+#define TILE_GONE _Pragma("GCC unroll 8")
 #else
 #define TILE_UNROLL
+#define TILE_GONE
 #endif
+#define TILE_EACH(i, n) TILE_GONE for (int i = 0; i < (n); i++)
 
 /* The heights up to half of TILE_ROWS, and those above. */
 #if TILE_ROWS == 6
@@ -135,15 +141,13 @@ typedef tile_vec_f64 tile_place_f64;
 #define TILE_STEP                                                                                                   \
     do {                                                                                                            \
         V bk[8];                                                                                                    \
-        for (int j = 0; j < vectors; j++)                                                                           \
+        TILE_EACH(j, vectors)                                                                                       \
             bk[j] = ((const P *)(b + j / TILE_VECTORS * panel + k * b_row))[j % TILE_VECTORS];                      \
-        for (int i = 0; i < rows; i++) {                                                                            \
+        TILE_EACH(i, rows) {                                                                                        \
             const real x = a[i * a_row + k * a_col];                                                                \
-            for (int j = 0; j < vectors; j++) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);                        \
+            TILE_EACH(j, vectors) sum[i][j] = OF(TILE_FMA)(x, bk[j], sum[i][j]);                                    \
         }                                                                                                           \
     } while (0)
-
-#define TILE_EACH_K TILE_UNROLL for (ptrdiff_t k = 0; k < K; k++)
 
 /* rows, vectors and keeping are constants where this is called, so `sum` is registers and the loops over it are gone. */
 TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, const real *a, ptrdiff_t a_row,
@@ -155,18 +159,18 @@ TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, con
     typedef OF(tile_place) P;
     const ptrdiff_t width = vectors * TILE_BYTES / sizeof(real);
     V sum[TILE_ROWS][8];                                                        /* [rows][vectors] */
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < vectors; j++) {
+    TILE_EACH(i, rows)
+        TILE_EACH(j, vectors) {
             if (add) sum[i][j] = ((const P *)(c + i * c_row))[j];
             else memset(&sum[i][j], 0, sizeof(V));
         }
-    for (int i = 0; i < rows; i++)          /* the last line first: panels have been where a row begins within a line */
+    TILE_EACH(i, rows)                      /* the last line first: panels have been where a row begins within a line */
         for (ptrdiff_t j = width - 1; j >= 0; j -= TILE_LINE) TILE_PREFETCH(next + i * c_row + j);
     if (keeping) {
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) {
             TILE_STEP;
-            for (int j = 0; j < TILE_VECTORS; j++) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
+            TILE_EACH(j, TILE_VECTORS) ((P *)(keep + k * OF(PANEL)))[j] = ((const P *)(b + k * b_row))[j];
         }
     } else if (vectors == TILE_VECTORS && rows > TILE_ROWS / 2 && ahead) {
         TILE_UNROLL
@@ -178,8 +182,8 @@ TILE_INLINE void OF(tile_of)(const int rows, const int vectors, ptrdiff_t K, con
         TILE_UNROLL
         for (ptrdiff_t k = 0; k < K; k++) TILE_STEP;
     }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < vectors; j++) ((P *)(c + i * c_row))[j] = sum[i][j];
+    TILE_EACH(i, rows)
+        TILE_EACH(j, vectors) ((P *)(c + i * c_row))[j] = sum[i][j];
 }
 
 #define TILE_OF(R, V)                                                                                               \

@@ -9,10 +9,6 @@ SIZE = Size(1, 1, 64, 128)
 
 
 def run(bench):
-    from tinyrnn.nn import GRU
-    if not hasattr(GRU, "step"):
-        yield "Skipped: this build's layers have no `step`."
-        return
     yield (f"GRU {SIZE.I} -> {SIZE.H}, batch 1, one thread, microseconds of single calls: "
            "`layer.step`, a session of one GRU node, `nn.GRUCell`.")
     contenders = bench.available(

@@ -23,7 +23,7 @@ NO_GRADIENT = set("""
 
 # What the engine and the operators of Tensor need, and PyTorch does not have under that name.
 INTERNAL = set("""
-    array_of as_index backward cast deepcopy describe format grad leaf pickled
+    array_of as_index backward deepcopy describe format grad leaf pickled
     Picked sizes_of sum_to to_array use
 """.split())
 

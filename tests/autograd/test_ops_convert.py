@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.autograd.helpers_functions import assert_same, assert_same_op, pair
+from tinyrnn import nn
 from tinyrnn.autograd import dtypes
 from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.creation import ones, tensor, zeros
@@ -31,6 +32,38 @@ def test_to_dtype(before, after):
         assert_same(y, z.to(theirs))
     assert (x.to(ours) is x) == (before == after)
     assert x.to(ours, copy=True) is not x and x.to(ours, False, True) is not x
+
+
+def written(x):
+    x[0] = 1e300
+    return x
+
+
+LARGE = np.array([1e300, -1e300])
+TOO_LARGE = {
+    "to": lambda x: tensor(LARGE).to(x.dtype), "copy_": lambda x: x.copy_(tensor(LARGE)),
+    "a NumPy scalar": lambda x: x + np.float64(1e300), "a long double": lambda x: x + np.longdouble(1e300),
+    "setitem": written, "fill_": lambda x: x.fill_(1e300), "masked_fill": lambda x: x.masked_fill(x == 0, 1e300),
+    "scatter": lambda x: x.scatter(0, tensor([0]), 1e300), "pad": lambda x: nn.functional.pad(x, (1, 1), value=1e300),
+    "index_fill": lambda x: x.index_fill(0, tensor([0]), 1e300), "constant_": lambda x: nn.init.constant_(x, 1e300),
+    "nan_to_num": lambda x: (x / 0).nan_to_num(1e300),
+    "load_state_dict": lambda x: loaded(nn.Linear(2, 1, bias=False)), "float": lambda x: loaded(large()).float().weight,
+}
+
+
+def large():
+    return nn.Linear(2, 1, bias=False, dtype="float64")
+
+
+def loaded(layer):
+    layer.load_state_dict({"weight": tensor(LARGE[None])})
+    return layer.weight if layer.weight.dtype == dtypes.float32 else layer
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_numbers_that_do_not_fit_become_infinite_without_a_warning(name):
+    y = TOO_LARGE[name](zeros(2))
+    assert y.dtype == dtypes.float32 and np.isinf(y.numpy(force=True)).any()
 
 
 def test_named_conversions():

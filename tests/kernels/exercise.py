@@ -84,8 +84,8 @@ def places():
 
 
 def matmul():
-    """In all transpositions, and out of larger matrices."""
-    for M, K, N in cube(3, 1, 7, 33):
+    """In all transpositions, and out of larger matrices; many rows, deep, a B that is far away, and all three."""
+    for M, K, N in [*cube(3, 1, 7, 33), (200, 40, 70), (7, 600, 70), (7, 600, 600), (200, 600, 600)]:
         for a in (leaf(M, K), leaf(K, M).t(), leaf(M, K + 3)[:, 3:]):
             for b in (leaf(K, N), leaf(N, K).t(), leaf(K, N + 1)[:, :-1]):
                 backward(a @ b)

@@ -4,6 +4,8 @@ from tinyrnn.kernels.pointwise cimport binary_loops, unary_loops
 
 cdef int threads_of(Py_ssize_t n) noexcept nogil
 cdef bint is_real(ndarray x) noexcept
+cpdef ndarray cast(object a, object kind)
+cdef ndarray scalar(double value, int type_num)
 cdef tuple shape_of(ndarray x)
 cdef bint same_shape(ndarray a, ndarray b) noexcept
 cdef bint has_shape(ndarray x, tuple shape) except -1

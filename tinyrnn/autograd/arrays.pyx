@@ -7,13 +7,15 @@ element by element, so the result does not depend on how many there are.
 cimport numpy as cnp
 from cython.parallel cimport prange
 from numpy cimport (
-    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DIMS, PyArray_EMPTY,
+    NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
     PyArray_ISBEHAVED_RO, PyArray_IS_C_CONTIGUOUS, PyArray_IS_F_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM,
     PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, dtype, ndarray, npy_intp,
 )
 
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loop, unary_loops
+
+import numpy as np
 
 cdef extern from "numpy/arrayobject.h":
     tuple PyArray_IntTupleFromIntp(int n, const npy_intp* values)
@@ -72,6 +74,28 @@ DTYPES = {
 
 cdef bint is_real(ndarray x) noexcept:
     return PyArray_TYPE(x) == NPY_FLOAT or PyArray_TYPE(x) == NPY_DOUBLE
+
+
+cpdef ndarray cast(object a, object kind):
+    """An array, list or number as an array of the dtype ``kind``; itself if it is one. Values that do not fit become
+    inf or wrap, in silence, as in PyTorch."""
+    cdef ndarray x = np.asarray(a)
+    if x.dtype == kind:
+        return x
+    if x.dtype.kind != "f":
+        return x.astype(kind)
+    with np.errstate(all="ignore"):
+        return x.astype(kind)
+
+
+cdef ndarray scalar(double value, int type_num):
+    """A number as an array without dimensions, float32 or float64."""
+    cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)
+    if type_num == NPY_FLOAT:
+        (<float*> PyArray_DATA(y))[0] = <float> value
+    else:
+        (<double*> PyArray_DATA(y))[0] = value
+    return y
 
 
 cdef tuple shape_of(ndarray x):

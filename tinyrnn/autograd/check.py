@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.grad_mode import RECORDING
 from tinyrnn.autograd.graph import grad
 from tinyrnn.autograd.tensor import Tensor, swap_mode
 
@@ -192,7 +193,7 @@ def differences(func, inputs, x, keep, eps):
 
 def evaluate(func, inputs, keep):
     """The outputs as flat arrays. Recording stays on: the function may itself ask for gradients."""
-    mode = swap_mode(1)
+    mode = swap_mode(RECORDING)
     try:
         outputs = float_outputs(func, inputs)
         return [outputs[k].array.astype(np.float64).reshape(-1) for k in keep]

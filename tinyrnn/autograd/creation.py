@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.arrays import DtypeError, cast
 from tinyrnn.autograd.device import device as Device
 from tinyrnn.autograd.dtypes import as_dtype
 from tinyrnn.autograd.engine import record
-from tinyrnn.autograd.ops_convert import cast
 from tinyrnn.autograd.tensor import Tensor
 
 

@@ -21,9 +21,8 @@ import weakref
 import numpy as np
 
 from tinyrnn.autograd.engine import before, output_of, overwrite, record, record_many
+from tinyrnn.autograd.grad_mode import RECORDING
 from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
-
-RECORDING = 1
 
 
 class Context:

@@ -8,7 +8,7 @@ from numpy cimport (
     ndarray, npy_intp,
 )
 
-from tinyrnn.autograd.arrays cimport add_to_rows, contiguous, empty, is_real
+from tinyrnn.autograd.arrays cimport add_to_rows, contiguous, empty, is_real, scalar
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.product cimport multiply_into
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
@@ -51,15 +51,6 @@ cdef double number(ndarray x, Py_ssize_t i) noexcept:
     if PyArray_TYPE(x) == NPY_FLOAT:
         return (<float*> PyArray_DATA(x))[i]
     return (<double*> PyArray_DATA(x))[i]
-
-
-cdef ndarray scalar(double value, int type_num):
-    cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)
-    if type_num == NPY_FLOAT:
-        (<float*> PyArray_DATA(y))[0] = <float> value
-    else:
-        (<double*> PyArray_DATA(y))[0] = value
-    return y
 
 
 # ---- the operation ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from tinyrnn.kernels.parallel cimport threads_for
 from math import prod
 
 from tinyrnn.autograd import reference
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.arrays import DtypeError
 from tinyrnn.autograd.fused import twin_gradients
 
 import_array()
@@ -31,11 +31,8 @@ cdef struct Sizes:
 cdef Sizes checked(Tensor input, tuple shape, Tensor weight, Tensor bias) except *:
     cdef Sizes s
     cdef Tensor p
-    if not shape or input.shape[-len(shape):] != shape:
-        raise ShapeError(f"layer_norm: normalized_shape {shape} must be the end of the input's shape {input.shape}")
+    reference.check_shapes(input, shape, weight, bias)
     for name, p in (("weight", weight), ("bias", bias)):
-        if p is not None and p.shape != shape:
-            raise ShapeError(f"layer_norm: expected {name} of shape {shape}, got {p.shape}")
         if p is not None and p.dtype != input.dtype:
             raise DtypeError(f"layer_norm: the input is {input.dtype}, {name} is {p.dtype}")
     if not is_real(input.array):

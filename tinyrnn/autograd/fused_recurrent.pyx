@@ -110,7 +110,7 @@ cdef tuple sequence_of(
         return (out, wrap(layer.hn), wrap(layer.cn)) if cell == LSTM else (out, wrap(layer.hn))
 
     def backward(y, dys):
-        if get_mode() & RECORDING:
+        if get_mode() == RECORDING:
             again = partial(twin, lengths=lengths, reverse=reverse, **options)
             return twin_gradients(again, parents, [dys.get(k) for k in range(1 + len(state))])
         return gradients(layer, parents, dys)

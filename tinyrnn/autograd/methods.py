@@ -40,8 +40,6 @@ FUNCTIONS_ONLY = {
     "linear", "bilinear", "var_mean", "softmin", "embedding", "dropout", "pad", "one_hot", "logsigmoid", "softsign",
     "hardtanh", "hardtanh_", "relu6", "leaky_relu", "leaky_relu_", "elu", "elu_", "softplus", "silu", "silu_", "gelu",
     "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
-    # called by Tensor's operators: x[i], repr(x), copy.deepcopy(x)
-    "getitem", "setitem", "as_index", "describe", "format", "to_array", "pickled", "deepcopy",
 }
 
 # What Python's own protocols (indexing, printing, copying, ...) and the backward pass call; no methods of PyTorch's.

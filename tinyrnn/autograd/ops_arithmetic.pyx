@@ -4,9 +4,9 @@ The first operations to read. Each is one function: the docstring says what it c
 says the same again in code, and ``record`` writes it down together with the tensors whose values backward reads.
 Gradients of broadcast operands need no care here: the backward pass sums them.
 """
-from numpy cimport NPY_BOOL, NPY_FLOAT, PyArray_DATA, PyArray_EMPTY, PyArray_TYPE, import_array, ndarray
+from numpy cimport NPY_BOOL, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport common_dtype, is_real, map_binary, map_unary, shape_of
+from tinyrnn.autograd.arrays cimport cast, common_dtype, is_real, map_binary, map_unary, scalar, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.tensor cimport Tensor, refresh, wrap
 from tinyrnn.kernels.pointwise cimport (
@@ -48,7 +48,7 @@ cdef Tensor operand(str name, object a, object other):
 cdef Tensor number(str name, object a, object other):
     """A Python number, NumPy scalar or array as a tensor beside ``other``."""
     if (type(a) is float or type(a) is int) and isinstance(other, Tensor) and is_real((<Tensor> other).array):
-        return scalar(a, PyArray_TYPE((<Tensor> other).array))
+        return wrap(scalar(a, PyArray_TYPE((<Tensor> other).array)))
     if isinstance(a, (np.ndarray, list, tuple)):
         return operand(name, wrap(np.asarray(a)), other)
     if not isinstance(other, Tensor):
@@ -58,16 +58,7 @@ cdef Tensor number(str name, object a, object other):
         dtype = beside(dtype, kind(name, a))
     else:
         kind(name, a)
-    return wrap(np.asarray(a, dtype))
-
-
-cdef Tensor scalar(double value, int type_num):
-    cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)
-    if type_num == NPY_FLOAT:
-        (<float*> PyArray_DATA(y))[0] = <float> value
-    else:
-        (<double*> PyArray_DATA(y))[0] = value
-    return wrap(y)
+    return wrap(cast(a, dtype))
 
 
 cdef object beside(object dtype, object kind):
@@ -240,7 +231,7 @@ cdef Tensor power(Tensor x, double p):
     backward.__qualname__ = "pow"
     if p == 1:
         return record(x.array.copy(), (x,), backward, (x,))
-    return record(map_binary("pow", &pow_loops, x.array, scalar(p, PyArray_TYPE(x.array)).array, False)
+    return record(map_binary("pow", &pow_loops, x.array, scalar(p, PyArray_TYPE(x.array)), False)
                   if simple is NULL else map_unary(simple, x.array), (x,), backward, (x,))
 
 

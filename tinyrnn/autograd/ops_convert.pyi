@@ -8,7 +8,6 @@ from numpy.typing import DTypeLike
 from tinyrnn.autograd.device import device as OneDevice
 from tinyrnn.autograd.tensor import Tensor, _Device, _DType
 
-def cast(array: np.ndarray, dtype: DTypeLike) -> np.ndarray: ...
 def to(
     input: Tensor, *args: Any, dtype: _DType = None, device: _Device = None, other: Tensor | None = None,
     non_blocking: _bool = False, copy: _bool = False,

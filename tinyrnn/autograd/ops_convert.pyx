@@ -1,7 +1,7 @@
 """From tensors to other dtypes, to Python, to NumPy, to text and to files, and copies of whole tensors."""
 from numpy cimport NPY_DOUBLE, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport is_real
+from tinyrnn.autograd.arrays cimport cast, is_real
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.tensor cimport Tensor, version_of
 
@@ -20,14 +20,6 @@ import_array()
 
 # ---- dtypes and devices ----------------------------------------------------------------------------------------------
 
-def cast(ndarray array, dtype):
-    """A copy of the array in another dtype. Values that do not fit become inf or wrap, in silence, as in PyTorch."""
-    if not is_real(array):
-        return array.astype(dtype)
-    with np.errstate(all="ignore"):
-        return array.astype(dtype)
-
-
 cdef Tensor convert(Tensor x, object dtype, bint copy):
     """y = x in another dtype; x itself where it already has it, unless a copy is asked for.    dx = dy in x's dtype"""
     before = x.array.dtype
@@ -37,7 +29,7 @@ cdef Tensor convert(Tensor x, object dtype, bint copy):
     def backward(y, dy):
         return convert(dy, before, False)
     backward.__qualname__ = "to"
-    return record(cast(x.array, dtype), (x,), backward, ())
+    return record(x.array.copy() if before == dtype else cast(x.array, dtype), (x,), backward, ())
 
 
 def to(Tensor input not None, *args, dtype=None, device=None, other=None, bint non_blocking=False, bint copy=False):

@@ -6,7 +6,7 @@ where that saves work (exp, sqrt), in the input where that is more exact.
 from libc.math cimport INFINITY
 from numpy cimport import_array
 
-from tinyrnn.autograd.arrays cimport is_real, map_unary, shape_of
+from tinyrnn.autograd.arrays cimport cast, is_real, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.ops_arithmetic cimport compute, operand, real, zeros_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
@@ -269,7 +269,8 @@ def nan_to_num(Tensor input not None, nan=0.0, posinf=None, neginf=None):
 
     def backward(y, dy):
         return dy.masked_fill(~isfinite(input), 0)
-    out = np.asarray(np.nan_to_num(input.array, nan=nan, posinf=posinf, neginf=neginf))
+    values = [None if x is None else cast(x, input.array.dtype) for x in (nan, posinf, neginf)]
+    out = np.asarray(np.nan_to_num(input.array, True, *values))
     return record(out, (input,), backward, (input,))
 
 

@@ -11,10 +11,11 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_arithmetic cimport operand
+from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
-from tinyrnn.autograd.ops_memory cimport cast, value_of
-from tinyrnn.autograd.ops_shape cimport axis_of
+from tinyrnn.autograd.ops_memory cimport value_of
 from tinyrnn.autograd.ops_sort cimport pick
+from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.rows cimport select_where
 
@@ -85,7 +86,8 @@ cdef ndarray spread(ndarray x, tuple shape):
 
 def masked_fill(Tensor input not None, mask, value):
     """y = value where the mask is true, else x.    dx = dy where it is false,  dvalue = sum of dy where it is true"""
-    cdef Tensor m = mask_of("masked_fill", mask), v = cast(value_of("masked_fill", value, input), input.array.dtype)
+    cdef Tensor m = mask_of("masked_fill", mask)
+    cdef Tensor v = convert(value_of("masked_fill", value, input), input.array.dtype, False)
     if PyArray_NDIM(v.array):
         raise ShapeError(f"masked_fill: expected one value, not {v.shape}")
     shape = joint_shape("masked_fill", shape_of(input.array), shape_of(m.array))
@@ -168,7 +170,7 @@ cdef ndarray at_least_1d(ndarray a):
 
 def gather(Tensor input not None, dim, index):
     """y[i][j][k] = x[i][index[i][j][k]][k] for dim 1, and so on.    dx = dy added there"""
-    cdef int d = axis_of("gather", dim, input)
+    cdef int d = dim_of("gather", dim, input.array)
     cdef ndarray at = integers("gather", index)
     cdef tuple shape = shape_of(at), own = shape_of(input.array)
     if len(own) == len(shape) > 0 and own[:d] == shape[:d] and own[d + 1:] == shape[d + 1:]:
@@ -181,7 +183,7 @@ def gather(Tensor input not None, dim, index):
 
 cdef Tensor scattered(str name, Tensor x, object dim, object index, object src, bint adding):
     """scatter_ and scatter_add_: the part of src that the index covers is written or added."""
-    cdef int d = axis_of(name, dim, x)
+    cdef int d = dim_of(name, dim, x.array)
     cdef ndarray at = at_least_1d(integers(name, index))
     cdef Tensor whole = x if PyArray_NDIM(x.array) else x.view(1), values = value_of(name, src, x)
     cdef tuple shape = shape_of(at)
@@ -241,7 +243,7 @@ def take_along_dim(Tensor input not None, Tensor indices not None, dim=None):
     cdef int d
     if dim is None:
         return take(input, indices.reshape(-1))
-    d = axis_of("take_along_dim", dim, input)
+    d = dim_of("take_along_dim", dim, input.array)
     a, b = list(input.shape), list(indices.shape)
     if len(a) != len(b) or not a:
         raise ShapeError(f"take_along_dim: {input.shape} and the indices {indices.shape} differ in dimensions")
@@ -270,7 +272,7 @@ cdef Tensor row_values(str name, Tensor x, int d, list arrays, Tensor source):
 
 def index_select(Tensor input not None, dim, index):
     """The elements with these indices along a dimension.    dx = dy added there"""
-    cdef int d = axis_of("index_select", dim, input)
+    cdef int d = dim_of("index_select", dim, input.array)
     cdef list arrays = line("index_select", input, d, index)
     if PyArray_NDIM(input.array) == 0:
         return take_at("index_select", input.reshape(1), arrays).reshape(())
@@ -279,7 +281,7 @@ def index_select(Tensor input not None, dim, index):
 
 def index_add_(Tensor self not None, dim, index, Tensor source not None, *, alpha=1):
     """x.select(dim, index[i]) += alpha source.select(dim, i), in place.    dx = dy,  dsource = alpha dy there"""
-    cdef int d = axis_of("index_add", dim, self)
+    cdef int d = dim_of("index_add", dim, self.array)
     cdef list arrays = line("index_add", self, d, index)
     cdef Tensor values = row_values("index_add", self, d, arrays, source)
     values = values if alpha == 1 else values * alpha
@@ -294,7 +296,7 @@ def index_add(Tensor input not None, dim, index, source, *, alpha=1):
 
 def index_copy_(Tensor self not None, dim, index, Tensor source not None):
     """x.select(dim, index[i]) = source.select(dim, i), in place.    dx = dy, with zeros there;  dsource = dy there"""
-    cdef int d = axis_of("index_copy", dim, self)
+    cdef int d = dim_of("index_copy", dim, self.array)
     cdef list arrays = line("index_copy", self, d, index)
     put_at("index_copy", self if PyArray_NDIM(self.array) else self.view(1), arrays,
            row_values("index_copy", self, d, arrays, source))
@@ -311,7 +313,7 @@ def index_fill_(Tensor self not None, dim, index, value):
 
     dx = dy, with zeros there;  dvalue = sum of dy there
     """
-    cdef int d = axis_of("index_fill", dim, self)
+    cdef int d = dim_of("index_fill", dim, self.array)
     cdef Tensor given = value_of("index_fill", value, self)
     cdef list arrays = line("index_fill", self, d, index)
     if PyArray_NDIM(given.array):

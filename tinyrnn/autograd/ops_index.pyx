@@ -14,7 +14,8 @@ from numpy cimport (
 
 from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
-from tinyrnn.autograd.ops_memory cimport cast, fitted, value_of
+from tinyrnn.autograd.ops_convert cimport convert
+from tinyrnn.autograd.ops_memory cimport fitted, value_of
 from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, version_of, wrap
 from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside, take_rows
 
@@ -285,7 +286,7 @@ cdef Tensor put_at(str name, Tensor x, list arrays, Tensor value):
         if PyArray_NDIM(value.array):
             raise DtypeError(f"{name}: {value.dtype} values cannot be written to a {x.dtype} tensor; convert them with "
                              ".to(dtype)")
-        value = cast(value, x.array.dtype)
+        value = convert(value, x.array.dtype, False)
     value = fitted(name, value, target)
     old = before(x)
     kept = frozen(arrays) if old.requires or value.requires else None

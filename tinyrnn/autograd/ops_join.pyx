@@ -4,10 +4,11 @@ from numpy cimport (
     PyArray_BYTES, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport common_dtype, contiguous, shape_of
+from tinyrnn.autograd.arrays cimport cast, common_dtype, contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport take_at
-from tinyrnn.autograd.ops_shape cimport axis_of, sizes_of
+from tinyrnn.autograd.ops_shape cimport sizes_of
+from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.rows cimport copy_pieces
 
@@ -54,7 +55,7 @@ def cat(tensors, dim=0):
     arrays = arrays_of("cat", parents)
     kept = [i for i, a in enumerate(arrays) if a.shape != (0,)] or [0]
     parents, arrays = tuple([parents[i] for i in kept]), [arrays[i] for i in kept]
-    d, first = axis_of("cat", dim, parents[0]), arrays[0].shape
+    d, first = dim_of("cat", dim, arrays[0]), arrays[0].shape
     for a in arrays:
         shape = a.shape
         if not shape or len(shape) != len(first) or shape[:d] + shape[d + 1:] != first[:d] + first[d + 1:]:
@@ -90,7 +91,7 @@ def stack(tensors, dim=0):
     """Tensors of one shape joined along a new dimension.    dx_i = dy at i"""
     cdef tuple parents = tuple(tensors), first
     cdef list arrays = arrays_of("stack", parents)
-    cdef int d = axis_of("stack", dim, parents[0], 1), count = <int> len(parents)
+    cdef int d = dim_of("stack", dim, arrays[0], 1), count = <int> len(parents)
     first = arrays[0].shape
     for a in arrays:
         if a.shape != first:
@@ -133,9 +134,7 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
         input, dim = input.reshape(PyArray_SIZE(input.array)), 0
     if PyArray_NDIM(input.array) == 0:
         raise IndexError(f"repeat_interleave: dim {dim} is out of range for shape ()")
-    d = axis_of("repeat_interleave", dim, input)
-    if PyArray_NDIM(input.array) == 0:
-        raise IndexError(f"repeat_interleave: there is no dimension {dim} in shape ()")
+    d = dim_of("repeat_interleave", dim, input.array)
     counts = (<Tensor> repeats).array if isinstance(repeats, Tensor) else np.asarray(PyNumber_Index(repeats))
     n = input.array.shape[d]
     if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
@@ -151,7 +150,7 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
 
 def flip(Tensor input not None, *dims):
     """The elements in reverse order along some dimensions.    dx = dy, reversed again"""
-    cdef tuple axes = tuple([axis_of("flip", d, input) for d in sizes_of("flip", dims)])
+    cdef tuple axes = tuple([dim_of("flip", d, input.array) for d in sizes_of("flip", dims)])
     if len(set(axes)) != len(axes):
         raise ShapeError(f"flip: a dimension occurs twice in {axes}")
 
@@ -167,7 +166,7 @@ def roll(Tensor input not None, shifts, dims=None):
     """
     cdef tuple by = sizes_of("roll", (shifts,)), axes = None
     if dims is not None:
-        axes = tuple([axis_of("roll", d, input) for d in sizes_of("roll", (dims,))])
+        axes = tuple([dim_of("roll", d, input.array) for d in sizes_of("roll", (dims,))])
     if len(by) != (1 if axes is None else len(axes)):
         raise ShapeError(f"roll: {len(by)} shifts for {1 if axes is None else len(axes)} dimensions")
     back = tuple([-n for n in by])
@@ -242,8 +241,7 @@ cdef Tensor framed(Tensor x, tuple ends, object value):
             raise ShapeError(f"pad: {ends} cuts more off than there is in {x.shape}")
         taken[d] = slice(max(0, -first), max(max(0, -first), n - max(0, -last)))
         inner[d] = slice(max(0, first), max(max(0, first), shape[d] - max(0, last)))
-    with np.errstate(invalid="ignore"):         # inf and nan as an integer give what the processor gives
-        out = np.full(shape, value, x.array.dtype)
+    out = np.full(shape, cast(value, x.array.dtype))
     out[tuple(inner)] = x.array[tuple(taken)]
     back = tuple([-n for n in ends])
 

@@ -3,5 +3,4 @@ from numpy cimport ndarray
 from tinyrnn.autograd.tensor cimport Tensor
 
 cdef Tensor value_of(str name, object value, Tensor x)
-cdef Tensor cast(Tensor x, object kind)
 cdef Tensor fitted(str name, Tensor value, tuple target)

@@ -4,10 +4,11 @@ from numpy cimport (
     PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array,
 )
 
-from tinyrnn.autograd.arrays cimport accumulate, is_real, same_shape, shape_of
+from tinyrnn.autograd.arrays cimport accumulate, cast, is_real, same_shape, scalar, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record
-from tinyrnn.autograd.ops_shape cimport axis_of
+from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_arithmetic cimport zeros_of
+from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Tensor, changed, version_of, wrap
 
 import numpy as np
@@ -55,39 +56,18 @@ cdef Tensor value_of(str name, object value, Tensor x):
     cdef object a
     if isinstance(value, Tensor):
         return value
-    if type(value) is int or (type(value) is float and is_real(x.array)):
-        return wrap(np.asarray(value, x.array.dtype))
+    if (type(value) is int or type(value) is float) and is_real(x.array):
+        return wrap(scalar(value, PyArray_TYPE(x.array)))
     a = np.asarray(value)
     if a.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, not {type(value).__name__} of dtype {a.dtype}")
-    return wrap(np.asarray(value, x.array.dtype) if a.dtype.kind != "f" or is_real(x.array) else converted(a, x.array))
-
-
-cdef ndarray converted(object a, ndarray like):
-    """Floats as integers or truth values. inf and NaN give what the processor gives, without a warning."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(a.astype(like.dtype))
-
-
-cdef Tensor cast(Tensor x, object kind):
-    """The values in another dtype.    dx = dy in x's own"""
-    cdef object own = x.array.dtype
-    if own == kind:
-        return x
-
-    def backward(y, dy):
-        return cast(dy, own)
-    out = np.empty(shape_of(x.array), kind)
-    assign("to", out, x.array)
-    return record(out, (x,), backward, ())
+    return wrap(cast(a, x.array.dtype))
 
 
 cdef int assign(str name, ndarray x, ndarray value) except -1:
     """x[...] = value, converted and broadcast."""
-    if is_real(value) and not is_real(x):
-        value = converted(value, x)
     try:
-        x[...] = value
+        x[...] = cast(value, x.dtype)
     except ValueError:
         raise ShapeError(f"{name}: values of shape {shape_of(value)} cannot be written to {shape_of(x)}") from None
     return 0
@@ -112,7 +92,7 @@ def copy_(Tensor self not None, src):
     wanted = old.requires
 
     def backward(y, dy):
-        return zeros_of(dy) if wanted else None, cast(dy, kind)
+        return zeros_of(dy) if wanted else None, convert(dy, kind, False)
     rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
     assign("copy_", self.array, value.array)
     return self
@@ -158,7 +138,7 @@ def size(Tensor self not None, dim=None):
     cdef int d
     if dim is None:
         return shape_of(self.array)
-    d = axis_of("size", dim, self)
+    d = dim_of("size", dim, self.array)
     if PyArray_NDIM(self.array) == 0:
         raise IndexError(f"size: dim {dim} is out of range for shape ()")
     return PyArray_DIMS(self.array)[d]
@@ -184,7 +164,7 @@ def stride(Tensor self not None, dim=None):
                               for i in range(PyArray_NDIM(self.array))])
     if dim is None:
         return steps
-    i = axis_of("stride", dim, self)
+    i = dim_of("stride", dim, self.array)
     if not steps:
         raise IndexError(f"stride: dim {dim} is out of range for shape ()")
     return steps[i]

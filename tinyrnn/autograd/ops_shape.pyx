@@ -11,6 +11,7 @@ from numpy cimport (
 
 from tinyrnn.autograd.arrays cimport shape_of
 from tinyrnn.autograd.engine cimport record, record_view
+from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Part, Tensor
 
 from math import prod
@@ -22,18 +23,9 @@ import_array()
 
 # ---- arguments and arrays --------------------------------------------------------------------------------------------
 
-cdef int axis_of(str name, object dim, Tensor x, int new=0) except -1:
-    """``dim`` counted from the front. ``new``: dimensions that the result has more than x."""
-    cdef Py_ssize_t d = dim
-    cdef int n = max(PyArray_NDIM(x.array) + new, 1)            # 0-d takes 0 and -1, as in PyTorch
-    if d < -n or d >= n:
-        raise IndexError(f"{name}: dim {d} is out of range for shape {shape_of(x.array)}")
-    return <int> (d + n if d < 0 else d)
-
-
 cdef tuple axes_of(str name, object dims, Tensor x):
     """Several different dimensions, each counted from the front."""
-    cdef tuple axes = tuple([axis_of(name, d, x) for d in dims])
+    cdef tuple axes = tuple([dim_of(name, d, x.array) for d in dims])
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: a dimension occurs twice in {tuple(dims)}")
     return axes
@@ -126,7 +118,7 @@ def reshape_as(Tensor input not None, Tensor other not None):
 
 def flatten(Tensor input not None, start_dim=0, end_dim=-1):
     """Joins the dimensions from ``start_dim`` to ``end_dim`` into one."""
-    cdef int first = axis_of("flatten", start_dim, input), last = axis_of("flatten", end_dim, input)
+    cdef int first = dim_of("flatten", start_dim, input.array), last = dim_of("flatten", end_dim, input.array)
     cdef tuple shape = shape_of(input.array)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in {shape}")
@@ -135,7 +127,7 @@ def flatten(Tensor input not None, start_dim=0, end_dim=-1):
 
 def unflatten(Tensor input not None, dim, sizes):
     """Splits one dimension into several; one of ``sizes`` may be -1."""
-    cdef int d = axis_of("unflatten", dim, input)
+    cdef int d = dim_of("unflatten", dim, input.array)
     cdef tuple shape = shape_of(input.array), parts = sizes_of("unflatten", (sizes,))
     cdef Py_ssize_t known = prod([n for n in parts if n >= 0])
     if parts.count(-1) == 1 and known and length(input, d) % known == 0:
@@ -171,7 +163,7 @@ def squeeze(Tensor input not None, dim=None):
 
 def unsqueeze(Tensor input not None, dim):
     """A view with a new dimension of length 1 at ``dim``.    dx = dy in the old shape"""
-    cdef int d = axis_of("unsqueeze", dim, input, 1), i
+    cdef int d = dim_of("unsqueeze", dim, input.array, 1), i
     cdef tuple before = shape_of(input.array)
     cdef ndarray x = input.array
     cdef npy_intp shape[65]
@@ -190,7 +182,7 @@ def unsqueeze(Tensor input not None, dim):
 
 def transpose(Tensor input not None, dim0, dim1):
     """A view with two dimensions swapped.    dx = dy with them swapped back"""
-    cdef int a = axis_of("transpose", dim0, input), b = axis_of("transpose", dim1, input)
+    cdef int a = dim_of("transpose", dim0, input.array), b = dim_of("transpose", dim1, input.array)
     cdef list order = list(range(PyArray_NDIM(input.array)))
     if order:
         order[a], order[b] = b, a
@@ -298,7 +290,7 @@ def broadcast_to(Tensor input not None, size):
 
 def narrow(Tensor input not None, dim, start, length):
     """A view of the elements ``start`` to ``start + length`` of a dimension.    dx = dy there, zero elsewhere"""
-    cdef int d = axis_of("narrow", dim, input), i
+    cdef int d = dim_of("narrow", dim, input.array), i
     cdef Py_ssize_t first = PyNumber_Index(start), n = PyNumber_Index(length), have
     cdef ndarray x = input.array
     cdef npy_intp shape[64]
@@ -321,7 +313,7 @@ def narrow(Tensor input not None, dim, start, length):
 
 def select(Tensor input not None, dim, index):
     """A view of the elements with one index in a dimension, which disappears.    dx = dy there, zero elsewhere"""
-    cdef int d = axis_of("select", dim, input), i
+    cdef int d = dim_of("select", dim, input.array), i
     cdef Py_ssize_t k = PyNumber_Index(index), have
     cdef ndarray x = input.array
     cdef npy_intp shape[64]
@@ -343,7 +335,7 @@ def select(Tensor input not None, dim, index):
 
 def unbind(Tensor input not None, dim=0):
     """All views along a dimension, which disappears, as a tuple."""
-    cdef int d = axis_of("unbind", dim, input)
+    cdef int d = dim_of("unbind", dim, input.array)
     if PyArray_NDIM(input.array) == 0:
         raise TypeError("unbind: a tensor of shape () cannot be iterated over")
     return tuple([select(input, d, i) for i in range(length(input, d))])
@@ -351,7 +343,7 @@ def unbind(Tensor input not None, dim=0):
 
 def split(Tensor tensor not None, split_size_or_sections, dim=0):
     """A tuple of views side by side along a dimension: of one size (the last may be smaller), or of those given."""
-    cdef int d = axis_of("split", dim, tensor)
+    cdef int d = dim_of("split", dim, tensor.array)
     cdef Py_ssize_t have = length(tensor, d), size, start = 0
     cdef list sizes, pieces = []
     if isinstance(split_size_or_sections, (tuple, list)):
@@ -371,7 +363,7 @@ def split(Tensor tensor not None, split_size_or_sections, dim=0):
 
 def chunk(Tensor input not None, chunks, dim=0):
     """At most ``chunks`` views of one size (the last may be smaller) side by side along a dimension, as a tuple."""
-    cdef Py_ssize_t n = PyNumber_Index(chunks), have = length(input, axis_of("chunk", dim, input))
+    cdef Py_ssize_t n = PyNumber_Index(chunks), have = length(input, dim_of("chunk", dim, input.array))
     if n <= 0:
         raise ValueError(f"chunk: the number of chunks must be positive, not {n}")
     return split(input, [0] * n, dim) if have == 0 else split(input, 1 + (have - 1) // n, dim)
@@ -379,7 +371,7 @@ def chunk(Tensor input not None, chunks, dim=0):
 
 def diagonal(Tensor input not None, offset=0, dim1=0, dim2=1):
     """A view of the diagonal of two dimensions, which becomes the last dimension.    dx = dy there, zero elsewhere"""
-    cdef int a = axis_of("diagonal", dim1, input), b = axis_of("diagonal", dim2, input), i, n = 0
+    cdef int a = dim_of("diagonal", dim1, input.array), b = dim_of("diagonal", dim2, input.array), i, n = 0
     cdef Py_ssize_t k = offset, first
     cdef ndarray x = input.array
     cdef npy_intp shape[64]

@@ -5,12 +5,11 @@
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.arrays import DtypeError, cast
 from tinyrnn.autograd.creation import leaf, sizes_of
 from tinyrnn.autograd.dtypes import as_dtype
 from tinyrnn.autograd.engine import in_place
 from tinyrnn.autograd.generator import Generator, default_generator
-from tinyrnn.autograd.ops_convert import cast
 from tinyrnn.autograd.tensor import Tensor
 
 

@@ -7,6 +7,7 @@ Shapes: T time steps, B batch rows, I input size, H hidden size, P projected siz
 """
 import numpy as np
 
+from tinyrnn.autograd.arrays import ShapeError
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_join import stack
@@ -162,10 +163,19 @@ def additive_attention(query, keys, values, v, mask=None):
 
 # ---- normalisation ---------------------------------------------------------------------------------------------------
 
+def check_shapes(input, shape, weight, bias):
+    for name, x in ("weight", weight), ("bias", bias):
+        if x is not None and x.shape != shape:
+            raise ShapeError(f"layer_norm: expected {name} of shape {shape}, got {x.shape}")
+    if not shape or input.shape[-len(shape):] != shape:
+        raise ShapeError(f"layer_norm: normalized_shape {shape} must be the end of the input's shape {input.shape}")
+
+
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """y = (x - mean) / sqrt(variance + eps) * weight + bias over the last dimensions (Ba et al. 2016,
     arXiv:1607.06450). input (..., *normalized_shape), weight and bias normalized_shape.
     """
+    check_shapes(input, normalized_shape, weight, bias)
     dims = tuple(range(-len(normalized_shape), 0))
     x = input - input.mean(dims, keepdim=True)
     y = x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()

@@ -11,7 +11,7 @@ cdef struct Rows:                   # an array seen as (outer, n, inner); n entr
     int ndim_out                    # of the result
     npy_intp out[64]                # the result's shape
 
-cdef int dim_of(str name, object dim, ndarray x) except -1
+cdef int dim_of(str name, object dim, ndarray x, int new=*) except -1
 cdef ndarray by_rows(str name, ndarray x, object dim, bint keepdim, Rows* rows)
 cdef tuple kept_shape(Rows* rows)
 cdef ndarray result(Rows* rows, int type_num)

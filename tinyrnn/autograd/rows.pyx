@@ -26,9 +26,10 @@ cdef enum:
     PIECES = 8                      # that a long row is cut into: a power of two, the leaves of a tree
 
 
-cdef int dim_of(str name, object dim, ndarray x) except -1:
-    """``dim`` counted from the front. A 0-d array takes 0 and -1, as in PyTorch."""
-    cdef int n = PyArray_NDIM(x) or 1
+cdef int dim_of(str name, object dim, ndarray x, int new=0) except -1:
+    """``dim`` counted from the front. A 0-d array takes 0 and -1, as in PyTorch. ``new``: dimensions that the result
+    has more than x."""
+    cdef int n = max(PyArray_NDIM(x) + new, 1)
     cdef Py_ssize_t d = PyNumber_Index(dim)
     if d < -n or d >= n:
         raise IndexError(f"{name}: dim {d} is out of range for shape {shape_of(x)}")

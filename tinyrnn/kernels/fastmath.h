@@ -7,7 +7,8 @@
  * addition and subtraction that round to an integer in fm_expm1_reduced.
  *
  * Accuracy: within 3 units in the last place of the exact result everywhere, subnormal results included. Infinities,
- * NaN and signed zeros come out as C99 Annex F asks. The processor must be in its default mode, without flush-to-zero.
+ * NaN and signed zeros come out as C99 Annex F asks. (Subnormal ones in the processor's default mode alone: a recurrent
+ * walk flushes them to zero, see denormals.h.)
  * Largest errors measured, float over every argument against double, double over 3e7 of them against long double:
  *
  *               exp    expm1   tanh   sigmoid   log    log1p
@@ -42,6 +43,9 @@
 #define FM_FMAF(a, b, c) ((a) * (b) + (c))
 #define FM_FMA(a, b, c) ((a) * (b) + (c))
 #endif
+
+/* A function by the type of its argument: REAL(exp, x)(x) is expf(x) for a float. */
+#define REAL(FUN, x) _Generic((x), float: FUN##f, default: FUN)
 
 FM_INLINE uint32_t fm_bitsf(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
 FM_INLINE uint64_t fm_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }

@@ -5,10 +5,9 @@ from libc.stdlib cimport free, malloc
 
 from tinyrnn.kernels.parallel cimport threads_for
 
-# Cycles an element: a product takes 1/32 for each multiply-add, packing a tenth of one, or half of one where rows
-# become columns (2.5 GHz, AVX-512). They only have to be right about which of two ways is shorter.
+# What an element takes where a multiply-add takes 1, which is 1/32 of a cycle (2.5 GHz, AVX-512): to copy it, and to
+# copy it from a row to a column. They only have to be right about which of two ways is shorter.
 cdef enum:
-    MULTIPLY = 1
     COPY = 3
     TRANSPOSE = 16
 
@@ -47,7 +46,7 @@ cdef Py_ssize_t cost(
     cdef Py_ssize_t width = of.space(N, 1)
     cdef Py_ssize_t pack = TRANSPOSE if transpose else COPY if M > 2 * GEMM_ROWS else 0
     cdef Py_ssize_t blocks = (K * of.size + GEMM_DEPTH_BYTES - 1) // GEMM_DEPTH_BYTES       # each reads and writes C
-    return width * M * K * MULTIPLY + copy * M * K * COPY + N * K * pack + turned * M * N * blocks * TRANSPOSE
+    return width * M * K + copy * M * K * COPY + N * K * pack + turned * M * N * blocks * TRANSPOSE
 
 
 cdef int low(

@@ -6,8 +6,8 @@
  * Rows of class `ignored` have no loss and no gradient, and are not read. Every other class is in [0, C). A row's bits
  * depend on the row alone; threads take rows, from `first` up to `last`.
  */
-#ifndef TINYRNSLOSS_H
-#define TINYRNSLOSS_H
+#ifndef TINYRNN_LOSS_H
+#define TINYRNN_LOSS_H
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -24,8 +24,6 @@ typedef void (*binary_loop)(const void *a, ptrdiff_t step_a, const void *b, ptrd
 typedef struct { unary_loop f32, f64; } unary_loops;
 typedef struct { binary_loop f32, f64; } binary_loops;      /* steps are counted in elements */
 
-/* C's mathematical functions by the type of their argument: REAL(exp)(x) is expf(x) for a float. */
-#define REAL(FUN, x) _Generic((x), float: FUN##f, default: FUN)
 #define CONSTANT(c, x) _Generic((x), float: c##f, default: c)       /* so that floats are not computed in double */
 
 /* ---- the three shapes of a loop ------------------------------------------------------------------------------ */
@@ -185,8 +183,6 @@ BINARY(softplus_slope, REAL(fm_select, a)(a > b, 1, REAL(fast_sigmoid, a)(a)))
 BINARY(tanh_backward, b * (1 - a * a))                                                                   /* y */
 BINARY(sigmoid_backward, b * (a * (1 - a)))                                                              /* y */
 BINARY(relu_backward, a <= 0 ? 0 : b)                                                                    /* y */
-BINARY(sqrt_backward, b / (a * 2))                                                                       /* y */
-BINARY(abs_backward, b * ((a > 0) - (a < 0)))
 BINARY(logsigmoid_backward, b * REAL(fast_sigmoid, a)(-a))
 BINARY(silu_backward, b * (REAL(fast_sigmoid, a)(a) * (1 + a * (1 - REAL(fast_sigmoid, a)(a)))))
 BINARY(gelu_backward, b * ((1 + REAL(fast_erf, a)(a * CONSTANT(0.70710678118654752, a))) * 0.5f          /* sqrt(1/2) */

@@ -20,4 +20,4 @@ cdef extern from "pointwise.h":
     const binary_loops ge_loops, fmod_loops, leaky_relu_loops, elu_loops, softplus_loops
     const binary_loops leaky_relu_slope_loops, elu_slope_loops, softplus_slope_loops
     const binary_loops tanh_backward_loops, sigmoid_backward_loops, relu_backward_loops, logsigmoid_backward_loops
-    const binary_loops silu_backward_loops, gelu_backward_loops, sqrt_backward_loops, abs_backward_loops
+    const binary_loops silu_backward_loops, gelu_backward_loops

@@ -42,10 +42,6 @@ typedef struct { find_loop f32, f64; } find_loops;
 typedef struct { index_loop f32, f64; } index_loops;
 typedef struct { scale_loop f32, f64; } scale_loops;
 
-#ifndef REAL                    /* as in pointwise.h: REAL(exp, x)(x) is expf(x) for a float */
-#define REAL(FUN, x) _Generic((x), float: FUN##f, default: FUN)
-#endif
-
 /* The loop over lanes must stay one for GCC to see a vector in it: unrolled, a maximum took six times as long. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define ROLLED _Pragma("GCC unroll 1")

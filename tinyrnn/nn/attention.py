@@ -41,13 +41,13 @@ class AdditiveAttention(Module):
         return module.additive_attention(self.W_q(query), projected, values, self.v.weight.squeeze(0), mask)
 
     def check(self, query, projected, values, mask):
+        if projected.ndim != 3 or projected.shape[2] != self.W_k.out_features:
+            raise ValueError(f"AdditiveAttention: projected keys {projected.shape}; expected (batch, source, "
+                             f"{self.W_k.out_features})")
         B, S = projected.shape[:2]
         if query.ndim not in (2, 3) or query.shape[0] != B or query.shape[-1] != self.W_q.in_features:
             raise ValueError(f"AdditiveAttention: query {query.shape} does not fit; expected "
                              f"({B}, {self.W_q.in_features}) or ({B}, queries, {self.W_q.in_features})")
-        if projected.ndim != 3 or projected.shape[2] != self.W_k.out_features:
-            raise ValueError(f"AdditiveAttention: projected keys {projected.shape}; expected (batch, source, "
-                             f"{self.W_k.out_features})")
         if values.ndim != 3 or values.shape[:2] != (B, S):
             raise ValueError(f"AdditiveAttention: values {values.shape} beside keys ({B}, {S}, ...)")
         if mask is not None and (mask.shape != (B, S) or mask.dtype != bool):

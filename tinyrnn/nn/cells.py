@@ -1,16 +1,11 @@
 """Recurrent cells: one step of the layers in ``recurrent.py``, with PyTorch's names and shapes."""
-import math
 
-from tinyrnn.autograd import fused_recurrent, reference
 from tinyrnn.autograd.creation import empty, zeros
-from tinyrnn.autograd.fused import is_fused_enabled
-from tinyrnn.nn import init
-from tinyrnn.nn.module import Module
 from tinyrnn.nn.parameter import Parameter
-from tinyrnn.nn.recurrent import check_tensor
+from tinyrnn.nn.recurrent import Recurrent, check_tensor
 
 
-class RNNCellBase(Module):
+class RNNCellBase(Recurrent):
     """Parameters weight_ih (G*H, I), weight_hh (G*H, H), bias_ih, bias_hh (G*H), all from U(-1/sqrt(H), 1/sqrt(H))."""
 
     def __init__(self, input_size, hidden_size, bias, num_chunks, device=None, dtype=None, fused=True):
@@ -30,11 +25,6 @@ class RNNCellBase(Module):
         for name in ("bias_ih", "bias_hh"):
             self.register_parameter(name, Parameter(empty((rows,), dtype=dtype, device=device)) if bias else None)
         self.reset_parameters()
-
-    def reset_parameters(self):
-        bound = 1.0 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
 
     def extra_repr(self):
         return (f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
@@ -67,11 +57,6 @@ class RNNCellBase(Module):
         if input.ndim == 1:
             input, states = input.unsqueeze(0), [part.unsqueeze(0) for part in states]
         return (input.unsqueeze(0), *states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-
-    @property
-    def operations(self):
-        """The module whose rnn, gru and lstm do the work."""
-        return fused_recurrent if self.fused and is_fused_enabled() else reference
 
     state_parts = 1
 

@@ -56,14 +56,8 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     The variance is the mean square, as in Ba et al. 2016 (arXiv:1607.06450).
     """
-    shape = tuple(normalized_shape)
-    for name, x in ("weight", weight), ("bias", bias):
-        if x is not None and x.shape != shape:
-            raise ShapeError(f"layer_norm: expected {name} of shape {shape}, got {x.shape}")
-    if not shape or input.shape[-len(shape):] != shape:
-        raise ShapeError(f"layer_norm: normalized_shape {shape} must be the end of the input's shape {input.shape}")
     module = fused_normalization if is_fused_enabled() else reference
-    return module.layer_norm(input, shape, weight, bias, eps)
+    return module.layer_norm(input, tuple(normalized_shape), weight, bias, eps)
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12):

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from tinyrnn.autograd.arrays import cast
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.generator import default_generator
 from tinyrnn.autograd.grad_mode import no_grad
@@ -17,7 +18,7 @@ GAINS = {"linear": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2), "selu":
 
 def fill(tensor, values):
     """Copies an array, or a number, into the tensor."""
-    values = np.broadcast_to(np.asarray(values, tensor.dtype), tensor.shape)
+    values = np.broadcast_to(cast(values, tensor.dtype), tensor.shape)
     with no_grad():
         tensor.copy_(record(values, (), None))
     return tensor

@@ -25,7 +25,21 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 
-class RNNBase(Module):
+class Recurrent(Module):
+    """What layers and cells share."""
+
+    def reset_parameters(self):
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    @property
+    def operations(self):
+        """The module whose rnn, gru and lstm do the work."""
+        return fused_recurrent if self.fused and is_fused_enabled() else reference
+
+
+class RNNBase(Recurrent):
     """What RNN, GRU and LSTM share: parameters, checks, layers and directions.
 
     Parameters of layer k, in this order; those of the reverse direction end in ``_reverse``:
@@ -82,16 +96,10 @@ class RNNBase(Module):
                   "bias_hh": (rows,), "weight_hr": (self.proj_size, self.hidden_size)}
         return [(name, shapes[name]) for name in self.parameter_names()]
 
-    def reset_parameters(self):
-        bound = 1.0 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
-
     @property
     def all_weights(self):
         """The parameters as a list of lists, one for each layer and direction."""
-        return [[getattr(self, name + suffix) for name, _ in self.parameter_shapes(layer)]
-                for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
+        return [[weight for weight in weights if weight is not None] for weights in self.current_weights()]
 
     def flatten_parameters(self):
         """Lets the next :meth:`step` pack the weights anew; there is no other copy of them."""
@@ -177,11 +185,6 @@ class RNNBase(Module):
 
     def one_layer(self, input, state, weights, lengths, reverse):
         raise NotImplementedError
-
-    @property
-    def operations(self):
-        """The module whose rnn, gru and lstm do the work."""
-        return fused_recurrent if self.fused and is_fused_enabled() else reference
 
     def step(self, x, state=None):
         """One time step without recording, for serving: ``output, state = layer.step(x, state)``.

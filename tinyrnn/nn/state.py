@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tinyrnn.autograd.arrays import cast
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.tensor import Tensor
@@ -96,7 +97,7 @@ def as_values(place, given, assign, errors):
 def put(owner, name, tensor, given, values, assign):
     if not assign:
         with no_grad():
-            tensor.copy_(record(np.asarray(values, tensor.dtype), (), None))
+            tensor.copy_(record(cast(values, tensor.dtype), (), None))
         return
     new = given if isinstance(given, Tensor) else record(values, (), None)
     if isinstance(tensor, Parameter):
@@ -115,12 +116,8 @@ def convert(module, dtype):
         for p in owner._parameters.values():
             if p is not None and p.dtype != dtype:
                 grad, p.grad = p.grad, None
-                p.data = cast(p, dtype)
-                p.grad = None if grad is None else cast(grad, dtype)
+                p.data = p.data.to(dtype)
+                p.grad = None if grad is None else grad.detach().to(dtype)
         for name, buffer in owner._buffers.items():
             if buffer is not None and buffer.dtype.kind == "f":
-                owner._buffers[name] = buffer if buffer.dtype == dtype else cast(buffer, dtype)
-
-
-def cast(tensor, dtype):
-    return record(tensor.array.astype(dtype), (), None)
+                owner._buffers[name] = buffer if buffer.dtype == dtype else buffer.detach().to(dtype)

@@ -1,0 +1,3 @@
+from tinyrnn.autograd.tensor cimport Tensor
+
+cdef Tensor convert(Tensor x, object dtype, bint copy)

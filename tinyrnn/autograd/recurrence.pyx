@@ -19,6 +19,7 @@ from tinyrnn.kernels.gemm cimport aligned, gemm, pack_all, share, threads_to_mul
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.recurrent cimport (
     GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, gate_row, sequence, state_row, walks, walks_f32, walks_f64,
+    whole_hh, whole_ih,
 )
 
 import numpy as np
@@ -148,7 +149,7 @@ cdef class Layer:
     cdef int forward(self, bint kept) except -1:
         """From the input to the output and the last state. ``kept``: backward may come."""
         cdef sequence* s = &self.s
-        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G, rows
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = whole_hh(s), rows
         s.kept = kept
         s.stride = min(max(STRIDE_ROWS // max(s.B, 1), 1), s.T)
         rows = self.N if kept else s.stride * s.B
@@ -215,7 +216,7 @@ cdef class Layer:
         """The walk against the steps: from the gradients of what came out to those of the gates, the first state, and
         the input (N, I), which is returned, or None."""
         cdef sequence* s = &self.s
-        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = G - H if s.cell == GRU_RESET_BEFORE else G
+        cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = whole_hh(s)
         cdef list keep = [None if g is None else contiguous((<Tensor> g).array) for g in (dout, dhn, dcn)]
         cdef ndarray dx = None
         if self.spent:                  # a second pass over a kept graph
@@ -245,7 +246,7 @@ cdef class Layer:
     cdef ndarray input_gradient(self):
         """Where the walk will put it, and the weights for it."""
         cdef sequence* s = &self.s
-        cdef Py_ssize_t F = s.inputs, whole = s.G - s.H if s.cell == GRU else s.G
+        cdef Py_ssize_t F = s.inputs, whole = whole_ih(s)
         cdef ndarray dx = self.array(self.N, F)
         s.dx = PyArray_DATA(dx)
         if not self.single_step():
@@ -254,7 +255,7 @@ cdef class Layer:
         return dx
 
     cdef int single_input_gradient(self, ndarray dx) except -1:
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = whole_ih(&self.s)
         self.multiply(self.N, self.s.inputs, whole, self.gates, 0, G, 1, self.w_ih, 0, dx, 0, 0)
         if whole < G:                   # the candidate's gates have a gradient of their own
             self.multiply(self.N, self.s.inputs, H, self.extra, 0, H, 1, self.w_ih, whole, dx, 0, ADD)
@@ -269,7 +270,7 @@ cdef class Layer:
         return padded.reshape((self.s.T, self.s.B, self.s.inputs))
 
     cdef object weight_ih_gradient(self):
-        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = G - H if self.s.cell == GRU else G, row = self.s.gate_row
+        cdef Py_ssize_t G = self.s.G, H = self.s.H, whole = whole_ih(&self.s), row = self.s.gate_row
         cdef ndarray dw
         if self.single_step() and whole == G:
             return deferred(self.gates, self.x)
@@ -277,23 +278,23 @@ cdef class Layer:
             return deferred(np.concatenate([self.gates[:, :whole], self.extra], 1), self.x)
         dw = self.array(G, self.s.inputs)
         self.multiply(whole, self.s.inputs, self.N, self.gates, 0, 1, row, self.x, 0, dw, 0, 0)
-        if self.s.cell == GRU:
+        if whole < G:
             self.multiply(H, self.s.inputs, self.N, self.extra, 0, 1, H, self.x, 0, dw, whole, 0)
         return dw
 
     cdef object weight_hh_gradient(self):
         cdef Py_ssize_t G = self.s.G, H = self.s.H, P = self.s.P, row = self.s.gate_row, first = 0
-        cdef bint before = self.s.cell == GRU_RESET_BEFORE
+        cdef Py_ssize_t whole = whole_hh(&self.s)
         cdef ndarray dw, states
         if self.single_step():
             return deferred(self.gates, self.h0)
         dw = self.array(G, P)
         for states, start, rows in self.states_before():
-            self.multiply(2 * H if before else G, P, rows, self.gates, first * row, 1, row, states, start, dw, 0,
+            self.multiply(whole, P, rows, self.gates, first * row, 1, row, states, start, dw, 0,
                           ADD if first else 0)
             first += rows
-        if before:                      # the candidate saw r h
-            self.multiply(H, P, self.N, self.gates, 2 * H, 1, row, self.extra, 0, dw, 2 * H, 0)
+        if whole < G:                   # the candidate saw r h
+            self.multiply(H, P, self.N, self.gates, whole, 1, row, self.extra, 0, dw, whole, 0)
         return dw
 
     cdef list states_before(self):

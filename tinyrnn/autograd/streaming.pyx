@@ -15,7 +15,9 @@ from tinyrnn.autograd.arrays cimport contiguous
 from tinyrnn.autograd.recurrence cimport check_weights, walks_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap, writes_to
 from tinyrnn.kernels.gemm cimport aligned, pack_all, products, products_of
-from tinyrnn.kernels.recurrent cimport GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks
+from tinyrnn.kernels.recurrent cimport (
+    GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence, state_row, walks, whole_hh,
+)
 
 from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
@@ -44,9 +46,9 @@ cdef class PackedLayer:
         s.bias_ih = space(product, self.memory, s.G) if b_ih is None else PyArray_DATA(b_ih)
         s.bias_hh = space(product, self.memory, s.G) if b_hh is None else PyArray_DATA(b_hh)
         s.weight_ih = packed(product, self.memory, w_ih, 0, s.G)
-        s.weight = packed(product, self.memory, w_hh, 0, 2 * s.H if cell == GRU_RESET_BEFORE else s.G)
-        if cell == GRU_RESET_BEFORE:
-            s.weight_n = packed(product, self.memory, w_hh, 2 * s.H, s.H)
+        s.weight = packed(product, self.memory, w_hh, 0, whole_hh(s))
+        if whole_hh(s) < s.G:
+            s.weight_n = packed(product, self.memory, w_hh, whole_hh(s), s.H)
         if w_hr is not None:
             s.weight_hr = packed(product, self.memory, w_hr, 0, s.P)
         return 0

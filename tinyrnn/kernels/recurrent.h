@@ -41,7 +41,7 @@ static void OF(project)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptrdiff_
 /* The gradient of the input: of the gates' gradients with weight_ih, and of a GRU's candidate apart. */
 static void OF(project_back)(const sequence *s, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to)
 {
-    const ptrdiff_t whole = s->cell == GRU ? 2 * s->H : s->G;
+    const ptrdiff_t whole = whole_ih(s);
     real *dx = (real *)s->dx + to * s->inputs;
     OF(multiply)(n, s->inputs, whole, (real *)s->gates + from * s->gate_row, s->gate_row, 1, s->weight_ih, dx,
                  s->inputs, 1, 0);

@@ -49,3 +49,5 @@ cdef extern from "recurrent.h" nogil:
     const walks walks_f32, walks_f64
     Py_ssize_t state_row(Py_ssize_t P)
     Py_ssize_t gate_row(Py_ssize_t G)
+    Py_ssize_t whole_hh(const sequence* s)
+    Py_ssize_t whole_ih(const sequence* s)

@@ -55,6 +55,11 @@ typedef struct {
 static inline ptrdiff_t state_row(ptrdiff_t P) { return P + 16; }
 static inline ptrdiff_t gate_row(ptrdiff_t G) { return G % 256 ? G : G + 16; }
 
+/* The rows of weight_hh, and of weight_ih, that are one product: not a candidate's that takes r h, and not those of a
+ * GRU whose gradient is another for the input than for the state. */
+static inline ptrdiff_t whole_hh(const sequence *s) { return s->cell == GRU_RESET_BEFORE ? s->G - s->H : s->G; }
+static inline ptrdiff_t whole_ih(const sequence *s) { return s->cell == GRU ? s->G - s->H : s->G; }
+
 static inline ptrdiff_t rows_at(const sequence *s, ptrdiff_t t) { return s->rows ? s->rows[t] : s->B; }
 
 /* The number of row i of step t in the arrays over all steps; in those that may hold one stride; in the caller's. */

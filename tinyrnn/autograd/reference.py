@@ -24,41 +24,50 @@ def rnn_step(gates, h, weight_hh, bias_hh=None, *, nonlinearity="tanh"):
     return (a.tanh() if nonlinearity == "tanh" else a.relu(),)
 
 
-def gru_step(gates, h, weight_hh, bias_hh=None, *, reset_after=True):
-    """One step of a gated recurrent unit (Cho et al. 2014, arXiv:1406.1078). gates (B, 3H), h (B, H). Returns (h',).
+def gru_gates(gates, h, weight_hh, bias_hh=None, *, reset_after=True):
+    """r, z and n of a gated recurrent unit (Cho et al. 2014, arXiv:1406.1078). gates (..., 3H), h (..., H).
 
     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
     n = tanh(W_in x + b_in + r (W_hn h + b_hn))        reset_after=True: PyTorch's and cuDNN's form
     n = tanh(W_in x + b_in + W_hn (r h) + b_hn)        reset_after=False: as equation (8) there prints it
-    h' = (1 - z) n + z h
     """
     H = h.shape[-1]
     if reset_after:
         recurrent = linear(h, weight_hh, bias_hh)
-        candidate = recurrent[:, 2 * H:]
+        candidate = recurrent[..., 2 * H:]
     else:
         recurrent = linear(h, weight_hh[:2 * H], None if bias_hh is None else bias_hh[:2 * H])
-    r = (gates[:, :H] + recurrent[:, :H]).sigmoid()
-    z = (gates[:, H:2 * H] + recurrent[:, H:2 * H]).sigmoid()
-    if reset_after:
-        n = (gates[:, 2 * H:] + r * candidate).tanh()
-    else:
-        n = (gates[:, 2 * H:] + linear(r * h, weight_hh[2 * H:], None if bias_hh is None else bias_hh[2 * H:])).tanh()
+    r = (gates[..., :H] + recurrent[..., :H]).sigmoid()
+    z = (gates[..., H:2 * H] + recurrent[..., H:2 * H]).sigmoid()
+    if not reset_after:
+        candidate = linear(r * h, weight_hh[2 * H:], None if bias_hh is None else bias_hh[2 * H:])
+    return r, z, (gates[..., 2 * H:] + (r * candidate if reset_after else candidate)).tanh()
+
+
+def gru_step(gates, h, weight_hh, bias_hh=None, *, reset_after=True):
+    """h' = (1 - z) n + z h. gates (B, 3H), h (B, H). Returns (h',)."""
+    _, z, n = gru_gates(gates, h, weight_hh, bias_hh, reset_after=reset_after)
     return ((h - n) * z + n,)
+
+
+def lstm_gates(gates, h, weight_hh, bias_hh=None):
+    """i, f, g and o of long short-term memory, in the order of the weights' rows. gates (..., 4H), h (..., P).
+
+    i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.),  g = tanh(the same)
+    """
+    i, f, g, o = (gates + linear(h, weight_hh, bias_hh)).chunk(4, -1)
+    return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
 
 
 def lstm_step(gates, h, c, weight_hh, bias_hh=None, weight_hr=None):
     """One step of long short-term memory, with projection (Sak et al. 2014, arXiv:1402.1128) if weight_hr is given.
 
-    i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.),  g = tanh(the same);  in the rows of the weights: i, f, g, o
     c' = f c + i g,   h' = o tanh(c'),   with projection h' = W_hr (o tanh(c'))
 
     gates (B, 4H), h (B, P), c (B, H). Returns (h', c').
     """
-    H = c.shape[-1]
-    a = gates + linear(h, weight_hh, bias_hh)
-    i, f, g, o = a[:, :H].sigmoid(), a[:, H:2 * H].sigmoid(), a[:, 2 * H:3 * H].tanh(), a[:, 3 * H:].sigmoid()
+    i, f, g, o = lstm_gates(gates, h, weight_hh, bias_hh)
     c = f * c + i * g
     h = o * c.tanh()
     return (h if weight_hr is None else linear(h, weight_hr), c)

@@ -4,11 +4,11 @@ Both look at one layer (with its stack and directions) while a ``with`` block la
 """
 import numpy as np
 
+from tinyrnn.autograd import reference
 from tinyrnn.autograd.creation import as_tensor
 from tinyrnn.autograd.grad_mode import no_grad
 from tinyrnn.autograd.ops_gather import where
 from tinyrnn.autograd.ops_join import cat, stack
-from tinyrnn.autograd.reference import first_state
 from tinyrnn.nn.functional import linear
 from tinyrnn.nn.recurrent import RNNBase
 from tinyrnn.utils.plots import draw_curves, figure
@@ -46,7 +46,8 @@ class Watch:
 
     def first_state(self, state, input):
         """The parts of the state that a layer starts from, zeros where they are None."""
-        return [first_state(part, input, size) for part, size in zip(state, self.rnn.state_sizes(), strict=True)]
+        sizes = self.rnn.state_sizes()
+        return [reference.first_state(part, input, size) for part, size in zip(state, sizes, strict=True)]
 
 
 # ---- gradients through time ------------------------------------------------------------------------------------------
@@ -175,15 +176,8 @@ class saturation(Watch):  # noqa: N801 - used as a function
             return [output]
         given = linear(input, weight_ih, bias_ih)
         if self.rnn.mode == "LSTM":
-            i, f, g, o = (given + linear(before, weight_hh, bias_hh)).chunk(4, -1)
-            return [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()]
-        x, h = given.chunk(3, -1), linear(before, weight_hh, bias_hh).chunk(3, -1)
-        r, z = (x[0] + h[0]).sigmoid(), (x[1] + h[1]).sigmoid()
-        if self.rnn.reset_after:
-            return [r, z, (x[2] + r * h[2]).tanh()]
-        H = r.shape[-1]
-        bias = None if bias_hh is None else bias_hh[2 * H:]
-        return [r, z, (x[2] + linear(r * before, weight_hh[2 * H:], bias)).tanh()]
+            return reference.lstm_gates(given, before, weight_hh, bias_hh)
+        return reference.gru_gates(given, before, weight_hh, bias_hh, reset_after=self.rnn.reset_after)
 
     @property
     def units(self):

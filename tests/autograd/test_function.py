@@ -313,6 +313,17 @@ def test_nothing_is_recorded_in_no_grad_and_needs_input_grad_is_told():
         swap_mode(mode)
 
 
+class Doubled(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy * 2
+
+
 def test_no_cycles():
     x, both = leaf([1.0, 2.0]), both_of(Ours)
     gc.collect()
@@ -323,11 +334,13 @@ def test_no_cycles():
             (p * s).sum().backward()
             both.apply(x, x)
             with_setup(Ours)
+            Doubled.apply(x * 1).sum().backward()
         del p, s
         classes = gc.collect()                   # a class is a cycle by nature; no tensor may hang on one
         assert not any(isinstance(o, Tensor) for o in gc.garbage) and classes < 200
         p, s = both.apply(x, x)
-        del p, s
+        y = Doubled.apply(x * 1)
+        del p, s, y
         assert gc.collect() == 0
     finally:
         gc.enable()

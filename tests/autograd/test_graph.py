@@ -326,3 +326,31 @@ def test_what_does_not_change_has_a_gradient_of_zeros(flat):
         x = library.tensor([1.5, -2.5], requires_grad=True)
         flat(library, x).sum().backward()
         assert x.grad.tolist() == [0.0, 0.0]
+
+
+# ---- where a pass ends ----
+
+def test_a_leaf_that_was_frozen_gets_nothing():
+    for lib in (leaf, theirs):
+        x = lib([1.0, 2.0])
+        y = x * 2
+        x.requires_grad_(False)
+        y.sum().backward()
+        assert x.grad is None
+
+
+def test_a_retained_gradient_is_added_once():
+    for lib in (leaf, theirs):
+        x = lib([1.0, 2.0])
+        y = x * 1
+        y.retain_grad()
+        (y * 2).sum().backward(inputs=[y])
+        assert y.grad.tolist() == [2, 2] and x.grad is None
+
+
+def test_a_gradient_on_shared_memory_is_not_added_to():
+    x = leaf([1.0, 1.0, 1.0])
+    x.grad = plain([1.0]).expand(3)
+    with pytest.raises(RuntimeError, match=r"\(3,\) share their memory"):
+        (x * plain([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [1, 1, 1]

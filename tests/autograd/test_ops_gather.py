@@ -206,3 +206,13 @@ def test_bad_arguments(case):
     operation, error, message = BAD[case]
     with pytest.raises(error, match=message):
         operation(tensor(values(2, 3)))
+
+
+def test_a_tensor_is_added_to_itself_as_it_was():
+    for name in ("index_add_", "scatter_add_"):
+        x = tensor(np.array([1.0, 2.0, 3.0]))
+        getattr(x, name)(0, tensor(np.array([1, 2, 0])), x)
+        assert x.tolist() == [4, 3, 5]
+    x = tensor(np.arange(4.0))
+    x[1:].index_add_(0, tensor(np.array([0, 1, 2])), x[:-1])
+    assert x.tolist() == [0, 1, 3, 5]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+import tinyrnn
 from tests.autograd.helpers_functions import assert_same
 from tinyrnn.autograd import creation, dtypes, randomness
 from tinyrnn.autograd.arrays import DtypeError
@@ -118,3 +119,16 @@ def test_dtypes():
             getattr(randomness, name)(3, dtype=int)
     x = randomness.rand(3, requires_grad=True, device="cpu")
     assert x.requires_grad and x.is_leaf
+
+
+LYING = [lambda x: x.transpose(0, 1), lambda x: x.permute(2, 0, 1), lambda x: x[:, ::2],
+         lambda x: x[:, :1].transpose(0, 1)]
+
+
+@pytest.mark.parametrize("lying", LYING)
+@pytest.mark.parametrize("draw", [
+    lambda lib, x: lib.nn.functional.dropout(x, 0.4), lambda lib, x: lib.rand_like(x),
+    lambda lib, x: lib.randint_like(x, 100), lambda lib, x: x.uniform_(), lambda lib, x: x.bernoulli_(0.4)])
+def test_numbers_come_in_the_order_of_the_memory(lying, draw):
+    x, z = (draw(lib, lying(lib.ones(5, 4, 3))) for lib in (tinyrnn, torch))
+    assert_same(x, z)

@@ -163,6 +163,11 @@ def test_a_cycle_through_a_subclass_or_a_hook_is_collected():
     assert [r() for r in references] == [None, None]
 
 
+def test_nothing_and_a_text_are_not_equal():
+    x = Tensor([1.0])
+    assert (x == None) is False and (x != None) is True and (x == "a") is False         # noqa: E711
+
+
 def test_tensors_are_keys_by_identity():
     x, y = Tensor([1.0]), Tensor([1.0])
     assert {x: 1, y: 2}[x] == 1 and hash(x) != hash(y)

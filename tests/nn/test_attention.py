@@ -104,3 +104,15 @@ def test_bad_shapes():
     for arguments in wrong:
         with pytest.raises(ValueError, match="AdditiveAttention"):
             layer(**{"query": q, "keys": k, **arguments})
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_what_is_masked_reaches_no_weight(fused):
+    layer = AdditiveAttention(2, 3, 4, fused=fused)
+    keys, mask = tinyrnn.randn(1, 2, 3), tinyrnn.tensor([[True, False]])
+    keys[0, 1] = float("nan")
+    context, _ = layer(tinyrnn.randn(1, 2), keys, mask=mask)
+    context.sum().backward()
+    assert all(np.isfinite(p.grad.numpy()).all() for p in layer.parameters())
+    with pytest.raises(ValueError, match="projected keys"):
+        layer(tinyrnn.randn(1, 2), keys, projected=tinyrnn.randn(3))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nn_helpers import leaf
 
-from tinyrnn import nn
+from tinyrnn import nn, no_grad, randn
 from tinyrnn.autograd.tensor import Tensor
 
 
@@ -73,3 +73,19 @@ def test_errors():
         nn.Parameter([1.0])
     with pytest.raises(TypeError, match="float32 and float64"):
         nn.Parameter(leaf(np.array([1, 2]))[0])
+
+
+def test_a_change_of_the_data_is_noticed():
+    x = nn.Parameter(tensor(1, 2))
+    p = nn.Parameter(x)
+    y = (p * p).sum()
+    with no_grad():
+        x.mul_(10)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+    gru, same, step = nn.GRU(3, 4), nn.GRU(3, 4), randn(1, 3)
+    same.load_state_dict(gru.state_dict(), assign=True)
+    same.step(step)
+    with no_grad():
+        gru.weight_hh_l0.mul_(2), gru.weight_ih_l0.mul_(2)
+    assert np.array_equal(same.step(step)[0].numpy(), same(step[None])[0][0].numpy(force=True))

@@ -52,6 +52,33 @@ def test_a_folder_has_one_training_at_a_time(tmp_path):
     assert not (tmp_path / ".saving-1.tmp").exists()
 
 
+def test_a_run_that_was_set_up_before_another_does_not_begin(tmp_path):
+    first, second = (Run(tmp_path, {}, {"lr": lr}, progress=False) for lr in (1, 2))
+    with pytest.raises(SystemExit, match="another training"):
+        next(first.epochs(1))
+    for _ in second.epochs(1):
+        second.log()
+    assert [line["epoch"] for line in second.history] == [1]
+    for _ in second.epochs(2):                      # its own files do not stop it
+        second.log()
+
+
+def test_odd_figures(tmp_path):
+    run = Run(tmp_path, {"model": nn.Linear(1, 1)}, {"clip": math.nan}, best="loss", progress=False)
+    epochs = run.epochs(2)
+    next(epochs)
+    with pytest.raises(TypeError):
+        run.log(loss=object())
+    assert run.history == []
+    run.log(loss=np.float32(math.nan))
+    assert not (tmp_path / "best.npz").exists()
+    next(epochs)
+    run.log(loss=np.float32(1))
+    assert (tmp_path / "best.npz").exists()
+    epochs.close()
+    assert len(Run(tmp_path, {"model": nn.Linear(1, 1)}, {"clip": math.nan}, True, progress=False).history) == 2
+
+
 @pytest.mark.parametrize("interrupt", [0, 2, 4, 5, 8, 14])
 def test_going_on_is_bit_for_bit(tmp_path, interrupt):
     whole = train(tmp_path / "whole")

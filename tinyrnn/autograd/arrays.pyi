@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -5,6 +6,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 DTYPES: dict[int, np.dtype[Any]]
 
+def as_it_lies(draw: Callable[[tuple[int, ...]], np.ndarray], x: np.ndarray, gaps: bool = False) -> np.ndarray: ...
 def cast(a: ArrayLike, kind: DTypeLike) -> np.ndarray: ...
 
 class ShapeError(ValueError, RuntimeError): ...

@@ -88,6 +88,19 @@ cpdef ndarray cast(object a, object kind):
         return x.astype(kind)
 
 
+cpdef ndarray as_it_lies(object draw, ndarray x, bint gaps=False):
+    """An array like x of what ``draw(shape)`` returns, one number after the other in the order in which x's elements
+    lie in memory. If there are gaps between them, or some share a place, the order is that of the indices: as in
+    PyTorch, where a tensor in place is filled as it lies whatever the ``gaps``."""
+    if PyArray_IS_C_CONTIGUOUS(x):
+        return draw(shape_of(x))
+    order = np.argsort([-abs(step) for step in (<object> x).strides], kind="stable")
+    lying = x.transpose(order)
+    if not gaps and not PyArray_IS_C_CONTIGUOUS(lying):
+        return draw(shape_of(x))
+    return draw(shape_of(lying)).transpose(np.argsort(order))
+
+
 cdef ndarray scalar(double value, int type_num):
     """A number as an array without dimensions, float32 or float64."""
     cdef ndarray y = PyArray_EMPTY(0, NULL, type_num, 0)

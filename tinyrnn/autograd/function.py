@@ -133,6 +133,7 @@ def attach(cls, ctx, args, outputs):
     if made:
         ctx._node = weakref.ref(made[0].grad_fn.next_functions[0][0])
     ctx._outputs = tuple(ctx._outputs[k] for k in real)
+    ctx._dirty = ()                                             # the outputs hold the node, and it holds ctx
     result = list(outputs)
     for k, y in zip(real, made, strict=False):
         result[k] = overwrite(outputs[k], dirty[id(outputs[k])], y) if id(outputs[k]) in dirty else y
@@ -154,8 +155,9 @@ def backward_of(cls, ctx, args, real):
                 grads[k] = record(np.zeros(shape, dtype), (), None)
         results = cls.backward(ctx, *grads)
         results = results if isinstance(results, tuple) else (results,)
-        if len(results) < len(args) or any(g is not None for g in results[len(args):]):
-            raise RuntimeError(f"{cls.__name__}.backward: returned {len(results)} gradients for {len(args)} arguments")
+        given = len(is_tensor)                                  # not of args: one that is dirty would be a cycle
+        if len(results) < given or any(g is not None for g in results[given:]):
+            raise RuntimeError(f"{cls.__name__}.backward: returned {len(results)} gradients for {given} arguments")
         for k, (g, wanted) in enumerate(zip(results, is_tensor, strict=False)):
             if g is not None and not (wanted and isinstance(g, Tensor)):
                 raise TypeError(f"{cls.__name__}.backward: the gradient of argument {k} must be "

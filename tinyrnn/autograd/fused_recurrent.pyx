@@ -10,6 +10,7 @@ from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 from tinyrnn.kernels.gemm cimport products_of
 from tinyrnn.kernels.recurrent cimport GRU, GRU_RESET_BEFORE, LSTM, RNN_RELU, RNN_TANH, sequence
 
+from _thread import allocate_lock
 from functools import partial
 
 import numpy as np
@@ -113,7 +114,9 @@ cdef tuple sequence_of(
         if get_mode() == RECORDING:
             again = partial(twin, lengths=lengths, reverse=reverse, **options)
             return twin_gradients(again, parents, [dys.get(k) for k in range(1 + len(state))])
-        return gradients(layer, parents, dys)
+        with alone:                     # two threads may go through the same graph
+            return gradients(layer, parents, dys)
+    alone = allocate_lock()
     backward.__qualname__ = name
     outs = (out, layer.hn, layer.cn) if cell == LSTM else (out, layer.hn)
     return record_many(outs, parents, backward, parents + (out,))

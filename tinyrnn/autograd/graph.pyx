@@ -232,23 +232,30 @@ cdef int collect_output(dict grads, Node x, Part g) except -1:
 
 
 cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
-    """Adds dy to leaf.grad: the first one is kept as it is if it is nobody else's."""
-    if leaf.gradient is None:
-        leaf.gradient = dy if owned(dy) else ops["clone"](dy)
-    elif create:
-        leaf.gradient = ops["add"](leaf.gradient, dy)
-    else:
-        changed(leaf.gradient)
-        add_into(leaf.gradient, dy)
-    return 0
+    """Adds dy to leaf.grad; the first one is kept as it is if it is nobody else's. The sum is taken away while dy is
+    added to it: a pass of another thread, which may run meanwhile, leaves its own, and that is added next."""
+    if not leaf.requires:
+        return 0
+    cdef Tensor new = dy if leaf.gradient is not None or owned(dy) else ops["clone"](dy)
+    while (sum := leaf.gradient) is not None:
+        leaf.gradient = None
+        try:
+            new = ops["add"](sum, new) if create else add_into(sum, new)
+        except BaseException:
+            leaf.gradient = sum
+            raise
+    leaf.gradient = new
 
 
-cdef int add_into(Tensor sum, Tensor g) except -1:
+cdef Tensor add_into(Tensor sum, Tensor g):
+    changed(sum)
     if PyArray_CHKFLAGS(sum.array, NPY_ARRAY_CARRAY) and same_shape(sum.array, g.array):
         accumulate(sum.array, g.array)
+    elif any([sum.stride(d) == 0 and n > 1 for d, n in enumerate(sum.shape)]):
+        raise RuntimeError(f"backward: elements of a .grad of shape {sum.shape} share their memory; give it a copy")
     else:
         sum.array[...] = ops["add"](sum, g).array
-    return 0
+    return sum
 
 
 cdef Tensor call_hooks(object x, Tensor dy):
@@ -274,7 +281,6 @@ cdef Tensor checked(object replaced, Tensor dy):
 cdef int free(Node node) except -1:
     node.backward = node.operation()         # only the name stays, for the error of a second pass
     node.saved = node.output = None          # the inputs stay: whether a pass needs this node is seen from them
-    return 0
 
 
 cdef str name_of(Node by):
@@ -290,20 +296,18 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     ``retain_graph``: keep what was saved, for another pass; the default is ``create_graph``, which records the pass
     itself so that its results can be differentiated again.
     """
-    cdef list outputs = sequence(tensors), roots, targets
+    cdef list outputs = sequence(tensors), roots
     cdef Tensor t
     seeds = start(outputs, grad_tensors)
     roots, retain = [root_of(t) for t in outputs], create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, None, retain, create_graph)
         return
-    targets = sequence(inputs)
-    if not targets:
+    if not (targets := sequence(inputs)):
         raise RuntimeError("backward: inputs is empty")
     found = run(roots, seeds, {root_of(t) for t in targets}, retain, create_graph)
     for t in dict.fromkeys(targets):
-        g = found.get(edge(t))
-        if g is not None:
+        if (g := found.get(edge(t))) is not None and not t.retains:         # one that retains it has got it on the way
             deposit(t, g, create_graph)
 
 

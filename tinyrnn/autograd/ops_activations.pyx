@@ -5,7 +5,7 @@ gradients of both are finite. Where PyTorch keeps a NaN or an infinity, so do th
 """
 from numpy cimport import_array
 
-from tinyrnn.autograd.arrays cimport is_real, map_binary, map_unary
+from tinyrnn.autograd.arrays cimport as_it_lies, is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.ops_arithmetic cimport operand, real
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
@@ -194,7 +194,7 @@ def dropout(Tensor input not None, double p=0.5, bint training=True, bint inplac
         return input
     if not is_real(input.array):
         raise DtypeError(f"dropout: expected float32 or float64, not {input.dtype} {input.shape}")
-    mask = default_generator.bernoulli(1 - p, input.shape, input.dtype)
+    mask = as_it_lies(lambda shape: default_generator.bernoulli(1 - p, shape, input.dtype), input.array)
     if p < 1:
         mask *= 1 / (1 - p)
     return input.mul_(wrap(mask)) if inplace else input * wrap(mask)

@@ -318,7 +318,7 @@ cdef Tensor add_at(str name, Tensor x, list arrays, Tensor value):
     backward.__qualname__ = name
     rebase(x, record(x.array, (old, value), backward, ()))
     whole = contiguous(x.array)
-    add_rows_at(whole, arrays, value.array)
+    add_rows_at(whole, arrays, value.array.copy() if np.may_share_memory(whole, value.array) else value.array)
     if whole is not x.array:
         x.array[...] = whole
     return x

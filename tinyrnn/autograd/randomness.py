@@ -5,7 +5,7 @@
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError, cast
+from tinyrnn.autograd.arrays import DtypeError, as_it_lies, cast
 from tinyrnn.autograd.creation import leaf, sizes_of
 from tinyrnn.autograd.dtypes import as_dtype
 from tinyrnn.autograd.engine import in_place
@@ -59,7 +59,8 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Uniform in [0, 1), in the input's shape and dtype."""
     dtype = dtype or input.dtype
-    return rand(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    array = as_it_lies(lambda shape: rand(shape, generator=generator, dtype=dtype).array, input.array)
+    return leaf(array, requires_grad, device)
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -71,8 +72,9 @@ def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Integers in [low, high), in the input's shape and dtype: ``randint_like(input, high)`` starts at 0."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype, device=device,
-                   requires_grad=requires_grad)
+    dtype = dtype or input.dtype
+    array = as_it_lies(lambda shape: randint(low, high, shape, generator=generator, dtype=dtype).array, input.array)
+    return leaf(array, requires_grad, device)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -109,7 +111,8 @@ _refill = in_place(lambda input, array: leaf(array))
 
 def uniform_(self, from_=0.0, to=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with numbers uniform in [from_, to)."""
-    return _refill(self, _chosen(generator).uniform(self.shape, self.dtype, from_, to))
+    draw = _chosen(generator).uniform
+    return _refill(self, as_it_lies(lambda shape: draw(shape, self.dtype, from_, to), self.array, True))
 
 
 def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
@@ -127,7 +130,7 @@ def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
     if isinstance(p, Tensor):
         array = _chosen(generator).bernoulli(np.broadcast_to(p.array, self.shape))
     else:
-        array = _chosen(generator).bernoulli(p, self.shape)
+        array = as_it_lies(lambda shape: _chosen(generator).bernoulli(p, shape), self.array, True)
     return _refill(self, cast(array, self.dtype))
 
 

@@ -139,7 +139,9 @@ cdef class Tensor:
             raise TypeError(f"data: only a leaf can change from {self.array.dtype} to {other.array.dtype}")
         if self.requires and not is_real(other.array):
             raise TypeError(f"data: {other.array.dtype} values have no gradient, and this tensor requires one")
-        if self.array is not NOTHING:
+        if self.array is NOTHING:
+            self.version = version_of(other)        # a new Parameter: a change of one is a change of both
+        else:
             changed(self)                           # a backward that saved the old values must not read the new
         self.array = other.array
 
@@ -239,8 +241,8 @@ cdef class Tensor:
     def __xor__(self, other): return ops["bitwise_xor"](self, other)
     def __rxor__(self, other): return ops["bitwise_xor"](other, self)
     def __ixor__(self, other): return ops["bitwise_xor_"](self, other)
-    def __eq__(self, other): return ops["eq"](self, other)
-    def __ne__(self, other): return ops["ne"](self, other)
+    def __eq__(self, other): return NotImplemented if other is None or type(other) is str else ops["eq"](self, other)
+    def __ne__(self, other): return NotImplemented if other is None or type(other) is str else ops["ne"](self, other)
     def __lt__(self, other): return ops["lt"](self, other)
     def __le__(self, other): return ops["le"](self, other)
     def __gt__(self, other): return ops["gt"](self, other)

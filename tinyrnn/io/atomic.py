@@ -17,21 +17,21 @@ def replacing(path):
     untouched and the new file is removed. A symbolic link stays: the file that it leads to is replaced. What is no
     file, such as a folder, a pipe or /dev/null, is never replaced: OSError.
     """
-    import tempfile  # here, as it takes longer to import than all of tinyrnn.nn
-
     path = os.path.realpath(os.fspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "only a file can be replaced, and this is none", path)
     folder = os.path.dirname(path)
-    descriptor, new = tempfile.mkstemp(prefix=UNFINISHED[0], suffix=UNFINISHED[1], dir=folder)
+    new = os.path.join(folder, f"{UNFINISHED[0]}{os.urandom(8).hex()}{UNFINISHED[1]}")
+    mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with open(new, "x+b", opener=lambda new, flags: os.open(new, flags, 0o666 if mode is None else 0o600)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(new, permissions(path))
+        if mode is not None:
+            os.chmod(new, mode)
         os.replace(new, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -51,13 +51,3 @@ def remove_unfinished(folder):
     for name in os.listdir(folder):
         if name.startswith(UNFINISHED[0]) and name.endswith(UNFINISHED[1]):
             os.unlink(os.path.join(folder, name))
-
-
-def permissions(path):
-    """Those of the file that is replaced, or what open() would give a new one."""
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

@@ -35,16 +35,18 @@ class AdditiveAttention(Module):
 
     def forward(self, query, keys, values=None, mask=None, projected=None):
         values = keys if values is None else values
-        projected = self.project(keys) if projected is None else projected
-        self.check(query, projected, values, mask)
+        self.check(query, keys, projected, values, mask)
+        if projected is None:
+            projected = self.project(keys if mask is None else keys.masked_fill(~mask.unsqueeze(-1), 0.0))
         module = fused_attention if self.fused and is_fused_enabled() else reference
         return module.additive_attention(self.W_q(query), projected, values, self.v.weight.squeeze(0), mask)
 
-    def check(self, query, projected, values, mask):
-        if projected.ndim != 3 or projected.shape[2] != self.W_k.out_features:
-            raise ValueError(f"AdditiveAttention: projected keys {projected.shape}; expected (batch, source, "
-                             f"{self.W_k.out_features})")
-        B, S = projected.shape[:2]
+    def check(self, query, keys, projected, values, mask):
+        what, x, features = ("keys", keys, self.W_k.in_features) if projected is None else (
+            "projected keys", projected, self.W_k.out_features)
+        if x.ndim != 3 or x.shape[2] != features:
+            raise ValueError(f"AdditiveAttention: {what} {x.shape}; expected (batch, source, {features})")
+        B, S = x.shape[:2]
         if query.ndim not in (2, 3) or query.shape[0] != B or query.shape[-1] != self.W_q.in_features:
             raise ValueError(f"AdditiveAttention: query {query.shape} does not fit; expected "
                              f"({B}, {self.W_q.in_features}) or ({B}, queries, {self.W_q.in_features})")

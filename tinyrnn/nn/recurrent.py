@@ -194,7 +194,8 @@ class RNNBase(Recurrent):
         several times, or pick rows with ``index_select(1, rows)``. The bits are those of the whole sequence at once.
 
         The weights are packed at the first step and again when they have changed, which a write to their ``.array`` or
-        ``.numpy()`` does not tell: call ``flatten_parameters()`` after one. Two directions, and dropout in training,
+        ``.numpy()``, or to a tensor on whose memory they were put (``p.data = q``), does not tell: call
+        ``flatten_parameters()`` after one. Two directions, and dropout in training,
         raise RuntimeError.
         """
         if self.bidirectional or self.dropout and self.training:

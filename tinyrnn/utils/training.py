@@ -73,6 +73,8 @@ def alone(folder):
             pass
         yield
     finally:
+        with contextlib.suppress(OSError):              # by hand: a child process may have the descriptor too
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
@@ -92,32 +94,45 @@ class Run:
     """
 
     def __init__(self, folder, parts, config=None, resume=False, best=None, progress=True):
-        self.folder, self.parts, self.best, self.progress = Path(folder), parts, best, progress
+        self.folder, self.parts, self.best, self.progress = Path(folder).absolute(), parts, best, progress
         self.config = json.loads(json.dumps(config or {}, default=str))
         self.history, self.totals = [], {}
         self.done = self.updates = 0                # steps of this epoch, steps of all
         self.stopped = False
-        checkpoint = self.folder / "last.npz"
-        if resume:
-            if not checkpoint.exists():
-                raise SystemExit(f"{checkpoint} is not there: nothing to go on from")
-            self.check_config(json.loads((self.folder / "config.json").read_text()))
-            self.load(checkpoint)
-        elif checkpoint.exists():
-            raise SystemExit(f"{checkpoint} is there already: go on with --resume, or choose another folder")
+        if resume and not self.checkpoint.exists():
+            raise SystemExit(f"{self.checkpoint} is not there: nothing to go on from")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SystemExit(f"{self.folder} cannot be made: {error.strerror}") from None
         with alone(self.folder):
-            remove_unfinished(self.folder)
-            self.write("config.json", json.dumps(self.config, indent=2) + "\n")
+            self.enter(resume)
         self.started = time.perf_counter()
+
+    @property
+    def checkpoint(self):
+        return self.folder / "last.npz"
+
+    def enter(self, resume):
+        """Takes over what the folder holds, and leaves the options there."""
+        if resume:
+            self.check_config(json.loads((self.folder / "config.json").read_text()))
+            self.load(self.checkpoint)
+        elif self.checkpoint.exists():
+            raise SystemExit(f"{self.checkpoint} is there already: go on with --resume, or choose another folder")
+        remove_unfinished(self.folder)
+        self.write("config.json", json.dumps(self.config, indent=2) + "\n")
+        self.left = self.trace()
+
+    def trace(self):
+        """What tells whether another training has been in the folder: the files that this one left there."""
+        files = [path.stat() for path in (self.folder / "config.json", self.checkpoint) if path.exists()]
+        return [(file.st_ino, file.st_mtime_ns) for file in files]
 
     def check_config(self, before):
         names = (before.keys() | self.config.keys()) - FREE
         changed = [f"{name}: {before.get(name)!r} before, now {self.config.get(name)!r}" for name in sorted(names)
-                   if before.get(name) != self.config.get(name)]
+                   if repr(before.get(name)) != repr(self.config.get(name))]           # a NaN is not equal to itself
         if changed:
             raise SystemExit(f"{self.folder} was trained with other options: {'; '.join(changed)}")
 
@@ -130,6 +145,8 @@ class Run:
         """
         self.last_epoch = n
         with alone(self.folder), StopRequested() as self.interrupted:
+            if self.trace() != self.left:
+                raise SystemExit(f"{self.folder}: another training has been there since this one was set up")
             while len(self.history) < n and not self.stopped:
                 epoch = len(self.history) + 1
                 yield epoch
@@ -176,12 +193,14 @@ class Run:
 
     def log(self, **figures):
         """Ends an epoch: notes its figures and the seconds it took, and saves."""
+        figures = {name: value.item() if hasattr(value, "item") else value for name, value in figures.items()}
         line = {"epoch": len(self.history) + 1, "updates": self.updates, **figures, "seconds": self.seconds()}
+        json.dumps(line)                                # raises before anything has changed
         self.history.append(line)
         self.totals, self.done = {}, 0
         self.started = time.perf_counter()
         self.write("log.jsonl", "".join(json.dumps(rounded(line)) + "\n" for line in self.history))
-        if self.best and self.since_best() == 0:
+        if self.best and self.since_best() == 0 and not math.isnan(line[self.best]):
             save(self.parts["model"].state_dict(), self.folder / "best.npz")
         self.save()
         if self.progress:
@@ -216,7 +235,8 @@ class Run:
         numbers = {"history": self.history, "totals": self.totals, "done": self.done, "updates": self.updates,
                    "stopped": self.stopped, "random": get_rng_state()}
         states = {name: part.state_dict() for name, part in self.parts.items()}
-        save({"run": numbers, **states}, self.folder / "last.npz")
+        save({"run": numbers, **states}, self.checkpoint)
+        self.left = self.trace()
 
     def load(self, path):
         saved = load(path)

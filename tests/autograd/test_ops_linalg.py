@@ -195,3 +195,11 @@ def test_dtypes_that_do_not_mix(call):
     for a, b in ((x, x.astype(np.float32)), (x, x.astype(int)), (x > 0, x > 0)):
         with pytest.raises(DtypeError):
             call(leaf(a), leaf(b))
+
+
+@pytest.mark.parametrize(("K", "error"), [(1_000, 2.4e-6), (100_000, 2.4e-5)])
+def test_long_sums(K, error):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((8, K), np.float32), rng.random((K, 8), np.float32)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    assert (np.abs((tinyrnn.tensor(a) @ tinyrnn.tensor(b)).numpy() - exact) / exact).max() < error

@@ -313,3 +313,12 @@ def test_old_arguments_of_modules_raise():
             getattr(nn, name)(size_average=True)
         with pytest.raises(ValueError, match="not a valid value"):
             getattr(nn, name)(reduction="average")
+
+
+@pytest.mark.parametrize(("name", "options"), [("smooth_l1_loss", {"beta": 0.7}), ("huber_loss", {"delta": 0.7})])
+def test_gradients_at_infinity(name, options):
+    values = np.array([np.inf, -np.inf, np.nan, 0.3, 0.7, -0.7, 1e30], np.float32)
+    (x, z), (t, u) = leaf(values), leaf(np.zeros(7, np.float32), False)
+    getattr(nn.functional, name)(x, t, **options).backward()
+    getattr(torch.nn.functional, name)(z, u, **options).backward()
+    np.testing.assert_allclose(x.grad.numpy(), z.grad.numpy(), rtol=1e-6)

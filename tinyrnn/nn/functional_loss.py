@@ -194,8 +194,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     if beta < 0:
         raise ValueError(f"smooth_l1_loss does not support negative values for beta: {beta}")
     d = difference(input, target)
-    size = d.abs()
-    loss = size if beta == 0 else where(size < beta, d * d * (0.5 / beta), size - 0.5 * beta)
+    size, small = d.abs(), d.masked_fill(d.isinf(), 0.0)    # a square of infinity, unused, has a gradient NaN
+    loss = size if beta == 0 else where(size < beta, small * small * (0.5 / beta), size - 0.5 * beta)
     return reduced(loss, reduction)
 
 
@@ -205,8 +205,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     if delta <= 0:
         raise ValueError(f"huber_loss does not support non-positive values for delta: {delta}")
     d = difference(input, target)
-    size = d.abs()
-    loss = where(size <= delta, d * d * 0.5, (size - 0.5 * delta) * delta)
+    size, small = d.abs(), d.masked_fill(d.isinf(), 0.0)    # as above
+    loss = where(size <= delta, small * small * 0.5, (size - 0.5 * delta) * delta)
     if weight is not None and weight.shape != input.shape:
         raise ShapeError(f"Weights and input must have the same size: {weight.shape} and {input.shape}")
     return reduced(loss if weight is None else loss * weight, reduction)     # a plain mean, as in PyTorch

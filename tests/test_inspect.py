@@ -204,6 +204,17 @@ def test_gradient_norms(tmp_path):
         again.load_state_dict({"other": np.zeros(3)})
 
 
+def test_gradient_norms_of_any_size_and_history():
+    layer = nn.Linear(2, 1, bias=False)
+    (layer(tinyrnn.ones(1, 2)) ** 2).sum().backward(create_graph=True)
+    record = inspect.GradientNorms(layer)
+    record.record()
+    for size in (1e-25, 1e25):
+        layer.weight.grad = tinyrnn.full((1, 2), size)
+        record.record()
+    assert record.norms["weight"][1:] == pytest.approx([math.sqrt(2) * 1e-25, math.sqrt(2) * 1e25], rel=1e-6, abs=0)
+
+
 def test_state_gradients_are_drawn(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     inspect.draw_state_gradients(tmp_path / "memory.png", {"GRU": np.array([1e-3, 0.1, 1.0]), "RNN": [1e-9, 1e-4, 1]})

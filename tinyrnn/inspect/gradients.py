@@ -28,8 +28,8 @@ class GradientNorms:
     def record(self):
         """Notes the norms of the gradients as they are now."""
         for name, parameter in self.parameters.items():
-            grad = parameter.grad
-            self.norms[name].append(math.nan if grad is None else float(np.linalg.norm(grad.numpy().ravel())))
+            grad = None if parameter.grad is None else parameter.grad.numpy(force=True).ravel().astype(np.float64)
+            self.norms[name].append(math.nan if grad is None else float(np.linalg.norm(grad)))
 
     def draw(self, path):
         """Saves a picture of the norms over the updates, on a logarithmic scale."""

@@ -1,9 +1,6 @@
 """The same bits in a child process, forked or spawned, and in many Python threads at once, each with its own model."""
-import functools
 import hashlib
 import multiprocessing
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -67,33 +64,21 @@ def test_many_python_threads_get_the_bits_of_one(two_threads, in_threads, kind):
     assert found == {seed: [alone[seed]] * 3 for seed in range(4)}
 
 
-def at_once(*functions):
-    """Runs them in threads that start together; what one raises is raised here."""
-    barrier = threading.Barrier(len(functions))
-
-    def run(function):
-        barrier.wait()
-        function()
-    with ThreadPoolExecutor(len(functions)) as pool:
-        for done in [pool.submit(run, function) for function in functions]:
-            done.result()
-
-
 @pytest.mark.parametrize("layer", [nn.RNN(64, 96), nn.GRU(64, 96), nn.LSTM(64, 96), nn.GRU(64, 96, reset_after=False)])
-def test_two_threads_go_back_through_one_graph(layer):
+def test_two_threads_go_back_through_one_graph(in_threads, layer):
     x = tinyrnn.randn(40, 16, 64, requires_grad=True)
     output = layer(x)[0]
     output.sum().backward(retain_graph=True)
     once = x.grad.numpy().copy()
     for _ in range(5):
         losses, x.grad = [output.sum(), output.sum() * 2], None
-        at_once(*[functools.partial(loss.backward, retain_graph=True) for loss in losses])
+        in_threads(lambda loss: loss.backward(retain_graph=True), [(loss,) for loss in losses])
         np.testing.assert_allclose(x.grad.numpy(), 3 * once, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_of_several_threads_add_up_in_one_leaf(two_threads):
+def test_gradients_of_several_threads_add_up_in_one_leaf(two_threads, in_threads):
     n = 500_000                                     # large enough for another thread to run in between
     for _ in range(10):
         x, dy = tinyrnn.ones(n, requires_grad=True), tinyrnn.ones(n)
-        at_once(*[functools.partial((x + 1).backward, dy) for _ in range(4)])
+        in_threads(lambda y, dy=dy: y.backward(dy), [(x + 1,) for _ in range(4)])
         np.testing.assert_array_equal(x.grad.numpy(), 4)

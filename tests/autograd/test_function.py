@@ -106,6 +106,19 @@ def both_of(lib, materialize=True):
     return Both
 
 
+def double_of(lib):
+    class Double(lib.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * 2
+    return Double
+
+
 def test_first_to_third_derivative():
     def program(lib):
         x = lib.leaf([1.0, -2.0, 3.0])
@@ -172,19 +185,9 @@ def test_outputs_of_other_kinds():
 
 def test_dirty():
     def program(lib):
-        class Double(lib.Function):
-            @staticmethod
-            def forward(ctx, x):
-                x.mul_(2)
-                ctx.mark_dirty(x)
-                return x
-
-            @staticmethod
-            def backward(ctx, dy):
-                return dy * 2
         x = lib.leaf([1.0, 2.0])
         h = x * x
-        y = Double.apply(h)
+        y = double_of(lib).apply(h)
         assert y is h
         return (h, *lib.grad((h * h).sum(), x))
     agree(program)
@@ -192,17 +195,8 @@ def test_dirty():
 
 @pytest.mark.parametrize("lib", [Ours, Theirs])
 def test_dirty_leaf_raises(lib):
-    class Double(lib.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.mark_dirty(x)
-            return x.mul_(2)
-
-        @staticmethod
-        def backward(ctx, dy):
-            return dy * 2
     with pytest.raises(RuntimeError, match="leaf"):
-        Double.apply(lib.leaf([1.0]))
+        double_of(lib).apply(lib.leaf([1.0]))
 
 
 @pytest.mark.parametrize("which", [0, 2])
@@ -313,19 +307,8 @@ def test_nothing_is_recorded_in_no_grad_and_needs_input_grad_is_told():
         swap_mode(mode)
 
 
-class Doubled(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.mark_dirty(x)
-        return x.mul_(2)
-
-    @staticmethod
-    def backward(ctx, dy):
-        return dy * 2
-
-
 def test_no_cycles():
-    x, both = leaf([1.0, 2.0]), both_of(Ours)
+    x, both, double = leaf([1.0, 2.0]), both_of(Ours), double_of(Ours)
     gc.collect()
     gc.disable()
     try:
@@ -334,12 +317,12 @@ def test_no_cycles():
             (p * s).sum().backward()
             both.apply(x, x)
             with_setup(Ours)
-            Doubled.apply(x * 1).sum().backward()
+            double.apply(x * 1).sum().backward()
         del p, s
         classes = gc.collect()                   # a class is a cycle by nature; no tensor may hang on one
         assert not any(isinstance(o, Tensor) for o in gc.garbage) and classes < 200
         p, s = both.apply(x, x)
-        y = Doubled.apply(x * 1)
+        y = double.apply(x * 1)
         del p, s, y
         assert gc.collect() == 0
     finally:

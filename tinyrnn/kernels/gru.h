@@ -18,33 +18,31 @@
 
 /* ---- the reset gate after the product ------------------------------------------------------------------------ */
 
-/* One row: r, z, n come in as W_ih x, w (3H) is W_hh h. Leaves the gates, the candidate's recurrent part and h'. */
-static void OF(gru_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
-                        real *restrict r, real *restrict z, real *restrict n, real *restrict recurrent,
+/* One row, from r and z: n comes in as W_in x, w is W_hn h. Leaves the candidate, its recurrent part and h'. */
+static void OF(gru_row)(ptrdiff_t H, const real *restrict b_in, const real *restrict b_hn, const real *restrict w,
+                        const real *restrict r, const real *restrict z, real *restrict n, real *restrict recurrent,
                         real *restrict h, real *restrict out)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
-        const real rj = MATH(fast_sigmoid)((r[j] + b_ih[j]) + (w[j] + b_hh[j]));
-        const real zj = MATH(fast_sigmoid)((z[j] + b_ih[H + j]) + (w[H + j] + b_hh[H + j]));
-        const real uj = w[2 * H + j] + b_hh[2 * H + j];
-        const real nj = MATH(fast_tanh)((n[j] + b_ih[2 * H + j]) + rj * uj);
-        r[j] = rj;
-        z[j] = zj;
+        const real uj = w[j] + b_hn[j], nj = MATH(fast_tanh)((n[j] + b_in[j]) + r[j] * uj);
         n[j] = nj;
         recurrent[j] = uj;
-        out[j] = h[j] = (h[j] - nj) * zj + nj;
+        out[j] = h[j] = (h[j] - nj) * z[j] + nj;
     }
 }
 
 static void OF(gru_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, step = state_row(H);
-    real *products = (real *)s->products + first * 3 * H;                             /* (n, 3H): W_hh h */
+    const real *b_ih = s->bias_ih, *b_hh = s->bias_hh;
+    real *products = (real *)s->products + first * 3 * H;
     if (s->weight)
         OF(multiply)(n, 3 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 3 * H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
         real *gates = (real *)s->gates + at(s, t, first + i) * s->gate_row;
-        OF(gru_row)(H, s->bias_ih, s->bias_hh, products + i * 3 * H, gates, gates + H, gates + 2 * H,
+        const real *w = products + i * 3 * H;                                         /* (3H): W_hh h */
+        OF(sigmoid_gates)(2 * H, b_ih, b_hh, w, gates);
+        OF(gru_row)(H, b_ih + 2 * H, b_hh + 2 * H, w + 2 * H, gates, gates + H, gates + 2 * H,
                     (real *)s->extra + at(s, t, first + i) * H, (real *)s->h + (first + i) * step,
                     (real *)s->out + (t * s->B + place(s, first + i)) * H);
     }
@@ -82,14 +80,9 @@ static void OF(gru_backward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, pt
 
 /* ---- the reset gate before the product ----------------------------------------------------------------------- */
 
-static void OF(gru_reset)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
-                          real *restrict r, real *restrict z, const real *restrict h, real *restrict reset)
+static void OF(gru_reset)(ptrdiff_t H, const real *restrict r, const real *restrict h, real *restrict reset)
 {
-    for (ptrdiff_t j = 0; j < H; j++) {
-        r[j] = MATH(fast_sigmoid)((r[j] + b_ih[j]) + (w[j] + b_hh[j]));
-        z[j] = MATH(fast_sigmoid)((z[j] + b_ih[H + j]) + (w[H + j] + b_hh[H + j]));
-        reset[j] = r[j] * h[j];
-    }
+    for (ptrdiff_t j = 0; j < H; j++) reset[j] = r[j] * h[j];
 }
 
 static void OF(gru_candidate)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
@@ -108,8 +101,8 @@ static void OF(gru_before_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t fir
     OF(multiply)(n, 2 * H, H, (real *)s->h + first * step, step, 1, s->weight, products, 2 * H, 1, 0);
     for (ptrdiff_t i = 0; i < n; i++) {
         real *gates = (real *)s->gates + at(s, t, first + i) * s->gate_row;
-        OF(gru_reset)(H, s->bias_ih, s->bias_hh, products + i * 2 * H, gates, gates + H,
-                      (real *)s->h + (first + i) * step, reset + i * H);
+        OF(sigmoid_gates)(2 * H, s->bias_ih, s->bias_hh, products + i * 2 * H, gates);
+        OF(gru_reset)(H, gates, (real *)s->h + (first + i) * step, reset + i * H);
     }
     OF(multiply)(n, H, H, reset, H, 1, s->weight_n, products, H, 1, 0);         /* (n, H): W_hn (r h) */
     for (ptrdiff_t i = 0; i < n; i++) {

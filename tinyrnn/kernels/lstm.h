@@ -14,37 +14,32 @@
 
 #elif defined(real)
 
-/* One row: the gates come in as W_ih x, w (4H) is W_hh h. Leaves the gates, c' twice and o tanh(c'). */
-static void OF(lstm_row)(ptrdiff_t H, const real *restrict b_ih, const real *restrict b_hh, const real *restrict w,
-                         real *restrict i, real *restrict f, real *restrict g, real *restrict o, real *restrict c,
-                         real *restrict c_kept, real *restrict hidden)
+/* One row, from its gates: c' twice and o tanh(c'). */
+static void OF(lstm_row)(ptrdiff_t H, const real *restrict i, const real *restrict f, const real *restrict g,
+                         const real *restrict o, real *restrict c, real *restrict c_kept, real *restrict hidden)
 {
     for (ptrdiff_t j = 0; j < H; j++) {
-        const real ij = MATH(fast_sigmoid)((i[j] + b_ih[j]) + (w[j] + b_hh[j]));
-        const real fj = MATH(fast_sigmoid)((f[j] + b_ih[H + j]) + (w[H + j] + b_hh[H + j]));
-        const real gj = MATH(fast_tanh)((g[j] + b_ih[2 * H + j]) + (w[2 * H + j] + b_hh[2 * H + j]));
-        const real oj = MATH(fast_sigmoid)((o[j] + b_ih[3 * H + j]) + (w[3 * H + j] + b_hh[3 * H + j]));
-        const real cj = fj * c[j] + ij * gj;
-        i[j] = ij;
-        f[j] = fj;
-        g[j] = gj;
-        o[j] = oj;
+        const real cj = f[j] * c[j] + i[j] * g[j];
         c_kept[j] = c[j] = cj;
-        hidden[j] = oj * MATH(fast_tanh)(cj);
+        hidden[j] = o[j] * MATH(fast_tanh)(cj);
     }
 }
 
 static void OF(lstm_forward)(const sequence *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t H = s->H, P = s->P, step = state_row(P);
+    const real *b_ih = s->bias_ih, *b_hh = s->bias_hh;
     real *products = (real *)s->products + first * 4 * H, *state = (real *)s->h + first * step;
     real *hidden = s->hidden ? (real *)s->hidden + at(s, t, first) * H : state;
     const ptrdiff_t hidden_row = s->hidden ? H : step;
     if (s->weight) OF(multiply)(n, 4 * H, P, state, step, 1, s->weight, products, 4 * H, 1, 0);
     for (ptrdiff_t k = 0; k < n; k++) {
-        real *gates = (real *)s->gates + at(s, t, first + k) * s->gate_row;
-        OF(lstm_row)(H, s->bias_ih, s->bias_hh, products + k * 4 * H, gates, gates + H, gates + 2 * H, gates + 3 * H,
-                     (real *)s->c + (first + k) * H, (real *)s->extra + at(s, t, first + k) * H,
+        real *i = (real *)s->gates + at(s, t, first + k) * s->gate_row, *g = i + 2 * H, *o = i + 3 * H;
+        const real *w = products + k * 4 * H;                                         /* (4H): W_hh h */
+        OF(sigmoid_gates)(2 * H, b_ih, b_hh, w, i);
+        OF(tanh_gates)(H, b_ih + 2 * H, b_hh + 2 * H, w + 2 * H, g);
+        OF(sigmoid_gates)(H, b_ih + 3 * H, b_hh + 3 * H, w + 3 * H, o);
+        OF(lstm_row)(H, i, i + H, g, o, (real *)s->c + (first + k) * H, (real *)s->extra + at(s, t, first + k) * H,
                      hidden + k * hidden_row);
     }
     if (s->hidden) OF(multiply)(n, P, H, hidden, H, 1, s->weight_hr, state, step, 1, 0);

@@ -122,13 +122,24 @@ def test_dtypes():
 
 
 LYING = [lambda x: x.transpose(0, 1), lambda x: x.permute(2, 0, 1), lambda x: x[:, ::2],
-         lambda x: x[:, :1].transpose(0, 1)]
+         lambda x: x[:, :1].transpose(0, 1), lambda x: x[:, :2].transpose(0, 1), lambda x: x.permute(2, 0, 1)[:, :, :3]]
 
 
 @pytest.mark.parametrize("lying", LYING)
 @pytest.mark.parametrize("draw", [
     lambda lib, x: lib.nn.functional.dropout(x, 0.4), lambda lib, x: lib.rand_like(x),
-    lambda lib, x: lib.randint_like(x, 100), lambda lib, x: x.uniform_(), lambda lib, x: x.bernoulli_(0.4)])
+    lambda lib, x: lib.randint_like(x, 100), lambda lib, x: lib.randn_like(x), lambda lib, x: x.uniform_(),
+    lambda lib, x: x.normal_(2, 3), lambda lib, x: x.exponential_(), lambda lib, x: x.random_(),
+    lambda lib, x: x.random_(3, 9), lambda lib, x: x.bernoulli_(0.4)])
 def test_numbers_come_in_the_order_of_the_memory(lying, draw):
     x, z = (draw(lib, lying(lib.ones(5, 4, 3))) for lib in (tinyrnn, torch))
     assert_same(x, z)
+
+
+@pytest.mark.parametrize("lying", [lambda x: x[:1].expand(3, 4, 3), lambda x: x[:1].expand(3, 4, 3).transpose(0, 2),
+                                   lambda x: x[:, :1].expand(5, 4, 3).permute(1, 2, 0)])
+@pytest.mark.parametrize("draw", [
+    lambda lib, x: lib.nn.functional.dropout(x, 0.4), lambda lib, x: lib.rand_like(x),
+    lambda lib, x: lib.randn_like(x)])
+def test_numbers_like_an_expanded_tensor(lying, draw):
+    test_numbers_come_in_the_order_of_the_memory(lying, draw)

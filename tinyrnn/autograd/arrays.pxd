@@ -5,7 +5,7 @@ from tinyrnn.kernels.pointwise cimport binary_loops, unary_loops
 cdef int threads_of(Py_ssize_t n) noexcept nogil
 cdef bint is_real(ndarray x) noexcept
 cpdef ndarray cast(object a, object kind)
-cpdef ndarray as_it_lies(object draw, ndarray x, bint gaps=*)
+cpdef ndarray as_it_lies(object draw, ndarray x)
 cdef ndarray scalar(double value, int type_num)
 cdef tuple shape_of(ndarray x)
 cdef bint same_shape(ndarray a, ndarray b) noexcept

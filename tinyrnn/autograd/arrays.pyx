@@ -88,17 +88,32 @@ cpdef ndarray cast(object a, object kind):
         return x.astype(kind)
 
 
-cpdef ndarray as_it_lies(object draw, ndarray x, bint gaps=False):
+cdef list memory_order(ndarray x):
+    """The dimensions of x from that with the longest step to that with the shortest, as PyTorch sorts them: a step of 0
+    is neither longer nor shorter than another, and of two equal steps the larger dimension's counts as the longer."""
+    cdef list order = list(range(x.ndim - 1, -1, -1))
+    cdef Py_ssize_t i, j, k, one, other
+    for i in range(1, x.ndim):
+        j = i
+        for k in range(i - 1, -1, -1):
+            one, other = abs(x.strides[order[k]]), abs(x.strides[order[j]])
+            if one == 0 or other == 0:
+                continue
+            if one > other or (one == other and x.shape[order[k]] > x.shape[order[j]]):
+                order[k], order[j] = order[j], order[k]
+                j = k
+            elif one < other:
+                break
+    return order[::-1]
+
+
+cpdef ndarray as_it_lies(object draw, ndarray x):
     """An array like x of what ``draw(shape)`` returns, one number after the other in the order in which x's elements
-    lie in memory. If there are gaps between them, or some share a place, the order is that of the indices: as in
-    PyTorch, where a tensor in place is filled as it lies whatever the ``gaps``."""
+    lie in memory."""
     if PyArray_IS_C_CONTIGUOUS(x):
         return draw(shape_of(x))
-    order = np.argsort([-abs(step) for step in (<object> x).strides], kind="stable")
-    lying = x.transpose(order)
-    if not gaps and not PyArray_IS_C_CONTIGUOUS(lying):
-        return draw(shape_of(x))
-    return draw(shape_of(lying)).transpose(np.argsort(order))
+    order = memory_order(x)
+    return draw(shape_of(x.transpose(order))).transpose(np.argsort(order))
 
 
 cdef ndarray scalar(double value, int type_num):

@@ -167,15 +167,16 @@ cdef class Generator:
             mersenne.uniform[double](&self.state, low, high, <double *> PyArray_DATA(out), out.size)
         return out
 
-    def normal(self, shape, dtype=np.float32, double mean=0.0, double std=1.0):
-        """Normal with the given mean and standard deviation: torch.randn, Tensor.normal_ (of a contiguous tensor)."""
+    def normal(self, shape, dtype=np.float32, double mean=0.0, double std=1.0, bint blocks=True):
+        """Normal with the given mean and standard deviation: torch.randn, Tensor.normal_. blocks: 16 numbers at a time,
+        as PyTorch fills a contiguous tensor; any other gets them one by one."""
         out = _new_real_array("normal_", shape, dtype)
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
         if out.dtype == np.float32:
-            mersenne.normal[float](&self.state, mean, std, <float *> PyArray_DATA(out), out.size)
+            mersenne.normal[float](&self.state, mean, std, blocks, <float *> PyArray_DATA(out), out.size)
         else:
-            mersenne.normal[double](&self.state, mean, std, <double *> PyArray_DATA(out), out.size)
+            mersenne.normal[double](&self.state, mean, std, blocks, <double *> PyArray_DATA(out), out.size)
         return out
 
     def exponential(self, shape, dtype=np.float32, double lambd=1.0):

@@ -65,8 +65,9 @@ def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=F
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Normal with mean 0 and standard deviation 1, in the input's shape and dtype."""
-    dtype = dtype or input.dtype
-    return randn(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    dtype, whole = _real_dtype("randn_like", dtype or input.dtype), as_it_lies(np.empty, input.array).flags.c_contiguous
+    array = as_it_lies(lambda shape: _chosen(generator).normal(shape, dtype, blocks=whole), input.array)
+    return leaf(array, requires_grad, device)
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -109,29 +110,31 @@ def multinomial(input, num_samples, replacement=False, *, generator=None) -> Ten
 _refill = in_place(lambda input, array: leaf(array))
 
 
+def _fill(self, draw) -> Tensor:
+    """Fills the tensor with what ``draw(shape)`` returns, one number after the other as its elements lie in memory."""
+    return _refill(self, cast(as_it_lies(draw, self.array), self.dtype))
+
+
 def uniform_(self, from_=0.0, to=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with numbers uniform in [from_, to)."""
-    draw = _chosen(generator).uniform
-    return _refill(self, as_it_lies(lambda shape: draw(shape, self.dtype, from_, to), self.array, True))
+    return _fill(self, lambda shape: _chosen(generator).uniform(shape, self.dtype, from_, to))
 
 
 def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with normal numbers."""
-    return _refill(self, _chosen(generator).normal(self.shape, self.dtype, mean, std))
+    return _fill(self, lambda shape: _chosen(generator).normal(shape, self.dtype, mean, std, self.is_contiguous()))
 
 
 def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
     """Fills the tensor with exponential numbers of rate ``lambd``."""
-    return _refill(self, _chosen(generator).exponential(self.shape, self.dtype, lambd))
+    return _fill(self, lambda shape: _chosen(generator).exponential(shape, self.dtype, lambd))
 
 
 def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
     """Fills the tensor with 0 and 1, 1 with probability ``p``: a number, or a tensor of the same shape."""
     if isinstance(p, Tensor):
-        array = _chosen(generator).bernoulli(np.broadcast_to(p.array, self.shape))
-    else:
-        array = as_it_lies(lambda shape: _chosen(generator).bernoulli(p, shape), self.array, True)
-    return _refill(self, cast(array, self.dtype))
+        return _refill(self, cast(_chosen(generator).bernoulli(np.broadcast_to(p.array, self.shape)), self.dtype))
+    return _fill(self, lambda shape: _chosen(generator).bernoulli(p, shape))
 
 
 def random_(self, from_=None, to=None, *, generator=None) -> Tensor:
@@ -139,9 +142,9 @@ def random_(self, from_=None, to=None, *, generator=None) -> Tensor:
     if from_ is None and to is not None:
         raise TypeError(f"random_: to={to} needs from_; one bound alone is random_({to})")
     if from_ is None and self.dtype == dtypes.int64:
-        return _refill(self, _chosen(generator).random_(self.shape))
+        return _fill(self, _chosen(generator).random_)
     if from_ is None:
         to = {dtypes.float32: 2 ** 24 + 1, dtypes.float64: 2 ** 53 + 1, dtypes.bool: 2}[self.dtype]
     elif to is None:
         from_, to = 0, from_
-    return _refill(self, cast(_chosen(generator).randint(from_ or 0, to, self.shape), self.dtype))
+    return _fill(self, lambda shape: _chosen(generator).randint(from_ or 0, to, shape))

@@ -14,7 +14,7 @@ cdef struct Mersenne:
 cdef void seed(Mersenne *g, uint32_t value) noexcept nogil
 cdef void temper(Mersenne *g) noexcept nogil
 cdef void uniform(Mersenne *g, real low, real high, real *out, Py_ssize_t n) noexcept nogil
-cdef void normal(Mersenne *g, double mean, double std, real *out, Py_ssize_t n) noexcept nogil
+cdef void normal(Mersenne *g, double mean, double std, bint blocks, real *out, Py_ssize_t n) noexcept nogil
 cdef void exponential(Mersenne *g, double rate, real *out, Py_ssize_t n) noexcept nogil
 cdef void bernoulli(Mersenne *g, double p, real *out, Py_ssize_t n) noexcept nogil
 cdef void integers(Mersenne *g, int64_t low, uint64_t span, int64_t *out, Py_ssize_t n) noexcept nogil

@@ -181,11 +181,11 @@ cdef inline double one_normal(Mersenne *g) noexcept nogil:
     return radius * cos(theta)
 
 
-cdef void normal(Mersenne *g, double mean, double std, real *out, Py_ssize_t n) noexcept nogil:
-    """Below 16 numbers one by one in float64; from 16 on in blocks of 16, a last partial block drawn anew over the
-    last 16 places. The blocks neither read nor clear the waiting twin."""
+cdef void normal(Mersenne *g, double mean, double std, bint blocks, real *out, Py_ssize_t n) noexcept nogil:
+    """Below 16 numbers, or not in blocks: one by one in float64. From 16 on in blocks of 16, a last partial block drawn
+    anew over the last 16 places. The blocks neither read nor clear the waiting twin."""
     cdef Py_ssize_t i
-    if n < 16:
+    if n < 16 or not blocks:
         for i in range(n):
             out[i] = <real> fma(one_normal(g), std, mean)
         return

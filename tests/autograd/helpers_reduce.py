@@ -34,9 +34,9 @@ def tensors(results):
 
 
 def method(name, *args, **kwargs):
-    """The method of that name, called on a tensor of ours and of PyTorch's."""
-    def call(x):
-        return getattr(x, name)(*args, **kwargs)
+    """The method of that name, called on tensors of ours and of PyTorch's."""
+    def call(x, *others):
+        return getattr(x, name)(*others, *args, **kwargs)
     return call, call
 
 

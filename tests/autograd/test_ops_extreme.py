@@ -45,6 +45,11 @@ def test_nan_inf_and_ties(name, row):
     check(*method(name, 0), x, second=False)
 
 
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_of_two_where_one_is_nan(name):
+    check(*method(name), np.array([nan, 1.0, 2.0, nan, 3.0]), np.array([1.0, nan, 2.0, nan, inf]), second=False)
+
+
 def test_several_dims():
     for op in (lambda x: x.amax((0, 2)), lambda x: x.amin((1, 2), True), lambda x: x.transpose(0, 1).amax((0, -1))):
         check(op, op, drawn((3, 4, 5)))

@@ -208,6 +208,23 @@ def test_bad_arguments(case):
         operation(tensor(values(2, 3)))
 
 
+@pytest.mark.parametrize("name", [
+    "gather", "index_select", "scatter", "scatter_add", "index_add", "index_copy", "take", "take_along_dim",
+    "index_fill"])
+def test_an_index_counts_from_the_back_where_pytorchs_does(name):
+    def result(lib):
+        x, at, more = (to(lib, a) for a in (np.array([1.0, 2.0, 3.0]), np.array([-1]), np.array([5.0])))
+        arguments = {"take": (at,), "take_along_dim": (at, 0), "gather": (0, at), "index_select": (0, at),
+                     "index_fill": (0, at, 4.0)}
+        return getattr(x, name)(*arguments.get(name, (0, at, more))).tolist()
+    if name in ("take", "take_along_dim", "index_fill"):
+        assert result(ours) == result(torch)
+    else:
+        for lib, message in ((torch, "index"), (ours, f"{name}: -1 is out of range for dimension 0")):
+            with pytest.raises((IndexError, RuntimeError), match=message):
+                result(lib)
+
+
 def test_a_tensor_is_added_to_itself_as_it_was():
     for name in ("index_add_", "scatter_add_"):
         x = tensor(np.array([1.0, 2.0, 3.0]))

@@ -266,6 +266,7 @@ def test_gaussian_nll_loss(reduction, full):
         check("gaussian_nll_loss", normal(3, 4), normal(3, 4), uniform(*shape), **options)
     check("gaussian_nll_loss", normal(3, 4), normal(3, 4), np.full((3, 4), 1e-9), second=False, **options)
     check("gaussian_nll_loss", normal(3, 4), normal(3, 4), 0.5, **options)
+    check("gaussian_nll_loss", normal(1, 2), normal(1, 2), np.array([[np.inf, 2.0]]), second=False, **options)
 
 
 def test_gaussian_nll_errors():

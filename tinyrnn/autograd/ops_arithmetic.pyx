@@ -255,12 +255,14 @@ def abs(Tensor input not None):
 
 
 def maximum(input, other):
-    """y = max(a, b); a NaN wins.    The gradient goes to the larger one, half to each where they are equal."""
+    """y = max(a, b); a NaN wins.    The gradient goes to the larger one, half to each where they are equal, and
+    all of it to both where one is NaN."""
     return extreme("maximum", &maximum_loops, "maximum", input, other)
 
 
 def minimum(input, other):
-    """y = min(a, b); a NaN wins.    The gradient goes to the smaller one, half to each where they are equal."""
+    """y = min(a, b); a NaN wins.    The gradient goes to the smaller one, half to each where they are equal, and
+    all of it to both where one is NaN."""
     return extreme("minimum", &minimum_loops, "minimum", input, other)
 
 
@@ -269,9 +271,9 @@ cdef Tensor extreme(str name, const binary_loops* loops, str ufunc, object input
     cdef bint larger = name == "maximum"
 
     def backward(y, dy):
-        tie = (a == b).to(dy.dtype) / 2
-        first = (a > b if larger else a < b).to(dy.dtype) + tie
-        return dy * first, dy * (1 - first)
+        most = 1 - (a == b).to(dy.dtype) / 2
+        smaller, bigger = (a < b).to(dy.dtype), (a > b).to(dy.dtype)        # both 0 beside a NaN
+        return dy * (most - (smaller if larger else bigger)), dy * (most - (bigger if larger else smaller))
     backward.__qualname__ = name
     return record(compute(name, loops, ufunc, a, b), (a, b), backward, (a, b))
 

@@ -137,6 +137,8 @@ def argwhere(Tensor input not None):
 
 
 # ---- one index for every element -------------------------------------------------------------------------------------
+# As in PyTorch, indices count from the front alone, but for take, take_along_dim and index_fill: a -1 that stands for
+# padding is an error and not the last element.
 
 cdef ndarray integers(str name, object index):
     """An index as an array of int64."""
@@ -160,7 +162,7 @@ cdef list grid(str name, Tensor x, int d, ndarray index):
         if i != d and shape[i] > x.array.shape[i] and PyArray_SIZE(index):
             raise ShapeError(f"{name}: the index {shape} is larger than {x.shape} in dimension {i}")
         arrays.append(np.arange(shape[i]).reshape((-1,) + (1,) * (n - 1 - i)))
-    arrays[d] = in_range(name, index, x, d)
+    arrays[d] = in_range(name, index, x, d, False)
     return arrays
 
 
@@ -174,7 +176,7 @@ def gather(Tensor input not None, dim, index):
     cdef ndarray at = integers("gather", index)
     cdef tuple shape = shape_of(at), own = shape_of(input.array)
     if len(own) == len(shape) > 0 and own[:d] == shape[:d] and own[d + 1:] == shape[d + 1:]:
-        at = in_range("gather", at, input, d)
+        at = in_range("gather", at, input, d, False)
         return pick(input, at.copy() if input.requires else at, d)
     if PyArray_NDIM(input.array) == 0:
         return gather(input.reshape(1), 0, wrap(at_least_1d(at))).reshape(shape)
@@ -249,17 +251,18 @@ def take_along_dim(Tensor input not None, Tensor indices not None, dim=None):
         raise ShapeError(f"take_along_dim: {input.shape} and the indices {indices.shape} differ in dimensions")
     n, m, a[d], b[d] = a[d], b[d], 1, 1
     common = list(joint_shape("take_along_dim", tuple(a), tuple(b)))
+    indices = wrap(in_range("take_along_dim", integers("take_along_dim", indices), input, d))
     return gather(input.expand(common[:d] + [n] + common[d + 1:]), d, indices.expand(common[:d] + [m] + common[d + 1:]))
 
 
 # ---- one index for a whole dimension ---------------------------------------------------------------------------------
 
-cdef list line(str name, Tensor x, int d, object index):
+cdef list line(str name, Tensor x, int d, object index, bint back=False):
     """The arrays for x.select(d, i) of every i in the index."""
     cdef ndarray at = at_least_1d(integers(name, index))
     if PyArray_NDIM(at) > 1:
         raise ShapeError(f"{name}: the index must have one dimension, not {shape_of(at)}")
-    return [None] * d + [in_range(name, at, x, d)] + [None] * (max(PyArray_NDIM(x.array), 1) - d - 1)
+    return [None] * d + [in_range(name, at, x, d, back)] + [None] * (max(PyArray_NDIM(x.array), 1) - d - 1)
 
 
 cdef Tensor row_values(str name, Tensor x, int d, list arrays, Tensor source):
@@ -315,7 +318,7 @@ def index_fill_(Tensor self not None, dim, index, value):
     """
     cdef int d = dim_of("index_fill", dim, self.array)
     cdef Tensor given = value_of("index_fill", value, self)
-    cdef list arrays = line("index_fill", self, d, index)
+    cdef list arrays = line("index_fill", self, d, index, True)
     if PyArray_NDIM(given.array):
         raise ShapeError(f"index_fill: expected one value, not {given.shape}")
     arrays[d] = np.unique(arrays[d])            # one gradient an element, however often it is named

@@ -121,8 +121,8 @@ cdef list positions(ndarray mask, Tensor x, int dim):
     return list(mask.nonzero())
 
 
-cdef ndarray in_range(str name, ndarray index, Tensor x, int dim):
-    """Indices of a dimension of x, all inside it, counted from the front."""
+cdef ndarray in_range(str name, ndarray index, Tensor x, int dim, bint back=True):
+    """Indices of a dimension of x, all inside it, counted from the front. back: some may count from the back."""
     cdef Py_ssize_t n = PyArray_DIMS(x.array)[dim] if PyArray_NDIM(x.array) else 1
     cdef Py_ssize_t count = PyArray_SIZE(index), bad
     cdef int64_t* numbers
@@ -130,7 +130,7 @@ cdef ndarray in_range(str name, ndarray index, Tensor x, int dim):
     numbers = <int64_t*> PyArray_DATA(index)
     if first_outside(numbers, count, 0, n) == count:
         return index
-    bad = first_outside(numbers, count, -n, n)
+    bad = first_outside(numbers, count, -n if back else 0, n)
     if bad < count:
         raise IndexError(f"{name}: {numbers[bad]} is out of range for dimension {dim} of shape {x.shape}")
     return np.where(index < 0, index + n, index)

@@ -248,7 +248,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
             var = var.unsqueeze(-1)
         elif var.ndim != input.ndim or different != [1]:
             raise ShapeError(f"var is of incorrect size: {var.shape} for an input of shape {input.shape}")
-    var = var + (var.clamp(min=eps) - var).detach()
+    var = where(var < eps, var - var.detach() + eps, var)
     loss = (var.log() + (input - target) ** 2 / var) * 0.5
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 

@@ -42,7 +42,7 @@ typedef struct {
 /* T: the type; N: the suffix of our names; F: the suffix of C's functions of this type; FMA: its multiply-add. */
 #define ATTENTION(T, N, F, FMA)                                                                                     \
                                                                                                                     \
-    WIDE static T score_##N(const T *restrict q, const T *restrict k, const T *restrict v, ptrdiff_t A) {           \
+    static inline T score_##N(const T *restrict q, const T *restrict k, const T *restrict v, ptrdiff_t A) {         \
         T t[PIECE], sum = 0;                                                                                        \
         for (ptrdiff_t first = 0; first < A; first += PIECE) {                                                      \
             const ptrdiff_t n = A - first < PIECE ? A - first : PIECE;                                              \
@@ -77,8 +77,8 @@ typedef struct {
     }                                                                                                               \
                                                                                                                     \
     /* weights (B, Q, S), context (B, Q, V) */                                                                      \
-    WIDE static void attention_forward_##N(const attention *x, void *weights, void *contexts,                       \
-                                      ptrdiff_t first, ptrdiff_t last) {                                            \
+    static inline void attention_forward_##N(const attention *x, void *weights, void *contexts,                     \
+                                             ptrdiff_t first, ptrdiff_t last) {                                     \
         const ptrdiff_t Q = x->Q, S = x->S, A = x->A, V = x->V;                                                     \
         for (ptrdiff_t b = first; b < last; b++) {                                                                  \
             const T *keys = (const T *)x->keys + b * x->key_row, *values = (const T *)x->values + b * x->value_row; \
@@ -109,9 +109,9 @@ typedef struct {
     }                                                                                                               \
                                                                                                                     \
     /* weights as forward made them; their gradient (B, Q, S), NULL for zeros; that of the context (B, Q, V) */     \
-    WIDE static void attention_backward_##N(const attention *x, const void *weights, const void *dweights,          \
-                                            const void *dcontexts, const attention_gradients *d,                    \
-                                            ptrdiff_t first, ptrdiff_t last) {                                      \
+    static inline void attention_backward_##N(const attention *x, const void *weights, const void *dweights,        \
+                                              const void *dcontexts, const attention_gradients *d,                  \
+                                              ptrdiff_t first, ptrdiff_t last) {                                    \
         const ptrdiff_t Q = x->Q, S = x->S, A = x->A, V = x->V;                                                     \
         for (ptrdiff_t b = first; b < last; b++) {                                                                  \
             const T *keys = (const T *)x->keys + b * x->key_row, *values = (const T *)x->values + b * x->value_row; \

@@ -8,16 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Marks functions whose loops are worth the widest vectors: those full of arithmetic. With AVX-512 compilers take half
- * the width by default; tanh and exp took two thirds of the time at the full one (GCC 12, Xeon). */
-#if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((unused, noinline, target("prefer-vector-width=512")))   /* inline: its caller's width */
-#elif defined(__GNUC__)
-#define WIDE __attribute__((unused))
-#else
-#define WIDE
-#endif
-
 #define LANES_OF(T) ((ptrdiff_t)(64 / sizeof(T)))           /* 16 floats, 8 doubles */
 
 #if defined(__GNUC__)                                       /* compilers do not find these vectors by themselves */

@@ -30,8 +30,8 @@ typedef struct {
 #define CROSS_ENTROPY(T, S, F)                                                                                      \
                                                                                                                     \
     /* loss, largest (m) and sums (s): (N), written by forward; ignored rows have m = 0, s = 1 */                   \
-    WIDE static void cross_entropy_forward_##S(const cross_entropy *p, void *loss, void *largest, void *sums,       \
-                                                ptrdiff_t first, ptrdiff_t last) {                                  \
+    static inline void cross_entropy_forward_##S(const cross_entropy *p, void *loss, void *largest, void *sums,     \
+                                                 ptrdiff_t first, ptrdiff_t last) {                                 \
         const ptrdiff_t C = p->C;                                                                                   \
         const T a = (T)p->smoothing, *weight = p->weight;                                                           \
         for (ptrdiff_t i = first; i < last; i++) {                                                                  \
@@ -58,9 +58,9 @@ typedef struct {
                                                                                                                     \
     /* dx (N, C) from dloss, `step` elements a row: dx_c = g (p_c - [c = t]) + e (weights p_c - w_c), p the softmax,\
      * g = dloss (1 - a) w_t, e = dloss a / C */                                                                    \
-    WIDE static void cross_entropy_backward_##S(const cross_entropy *p, const void *largest, const void *sums,      \
-                                                 const void *dloss, ptrdiff_t step, void *vdx,                      \
-                                                 ptrdiff_t first, ptrdiff_t last) {                                 \
+    static inline void cross_entropy_backward_##S(const cross_entropy *p, const void *largest, const void *sums,    \
+                                                  const void *dloss, ptrdiff_t step, void *vdx,                     \
+                                                  ptrdiff_t first, ptrdiff_t last) {                                \
         const ptrdiff_t C = p->C;                                                                                   \
         const T a = (T)p->smoothing, *restrict weight = p->weight;                                                  \
         for (ptrdiff_t i = first; i < last; i++) {                                                                  \

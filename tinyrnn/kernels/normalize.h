@@ -34,8 +34,8 @@ enum { NORM_PIECE = 256, NORM_COLUMNS = 32 };       /* elements of a row kept at
     /* ---- softmax: dx = y (dy - sum y dy);   log-softmax: dx = dy - e^y sum dy ----                               \
      *                                                                                                              \
      * y, dy, dx (rows, n, inner): along n. Where inner > 1, NORM_COLUMNS columns go side by side. */               \
-    WIDE static void softmax_gradient_##S(const void *vy, const void *vdy, void *vdx, ptrdiff_t n, ptrdiff_t inner, \
-                                          int is_log, ptrdiff_t first, ptrdiff_t last) {                            \
+    static inline void softmax_gradient_##S(const void *vy, const void *vdy, void *vdx, ptrdiff_t n, ptrdiff_t inner,\
+                                            int is_log, ptrdiff_t first, ptrdiff_t last) {                          \
         for (ptrdiff_t at = first * n * inner; at < last * n * inner; at += n * inner) {                            \
             const T *restrict y = (const T *)vy + at, *restrict dy = (const T *)vdy + at;                           \
             T *restrict dx = (T *)vdx + at;                                                                         \
@@ -52,8 +52,9 @@ enum { NORM_PIECE = 256, NORM_COLUMNS = 32 };       /* elements of a row kept at
     /* ---- layer normalisation: y = z w + b,  z = (x - mean) r,  r = 1 / sqrt(mean of (x - mean)^2 + eps) ----     \
      *                                                                                                              \
      * x, y (rows, n); w, b (n), NULL for ones and zeros; means, scales (rows): each row's mean and r */            \
-    WIDE static void layer_norm_forward_##S(const void *vx, const void *vw, const void *vb, void *vy, void *means,  \
-                                            void *scales, ptrdiff_t n, double eps, ptrdiff_t first, ptrdiff_t last) {\
+    static inline void layer_norm_forward_##S(const void *vx, const void *vw, const void *vb, void *vy, void *means,\
+                                              void *scales, ptrdiff_t n, double eps, ptrdiff_t first,               \
+                                              ptrdiff_t last) {                                                     \
         const T *restrict w = vw, *restrict b = vb;                                                                 \
         for (ptrdiff_t row = first; row < last; row++) {                                                            \
             const T *restrict x = (const T *)vx + row * n;                                                          \
@@ -77,9 +78,9 @@ enum { NORM_PIECE = 256, NORM_COLUMNS = 32 };       /* elements of a row kept at
      *                                                                                                              \
      * dy, dx (rows, n). dw, db: one row for every NORM_BLOCK rows of x, so that the sums do not depend on the threads.\
      * first is a multiple of NORM_BLOCK, and last is one or the number of rows. */                                 \
-    WIDE static void layer_norm_backward_##S(const void *vx, const void *vw, const void *means, const void *scales, \
-                                             const void *vdy, void *vdx, void *vdw, void *vdb, ptrdiff_t n,         \
-                                             ptrdiff_t first, ptrdiff_t last) {                                     \
+    static inline void layer_norm_backward_##S(const void *vx, const void *vw, const void *means, const void *scales,\
+                                               const void *vdy, void *vdx, void *vdw, void *vdb, ptrdiff_t n,       \
+                                               ptrdiff_t first, ptrdiff_t last) {                                   \
         const T *restrict w = vw;                                                                                   \
         for (ptrdiff_t row = first; row < last; row++) {                                                            \
             const T *restrict x = (const T *)vx + row * n, *restrict dy = (const T *)vdy + row * n;                 \

@@ -109,6 +109,14 @@ def test_nested_values(value):
     assert identical(value, through(value))
 
 
+def test_values_that_a_dict_makes_when_it_is_asked():
+    class Doubled(dict):
+        def items(self):
+            return ((key, tensor(2.0 * value)) for key, value in super().items())
+    loaded = through(Doubled({str(i): float(i) for i in range(50)}))
+    assert [value.item() for value in loaded.values()] == [2.0 * i for i in range(50)]
+
+
 def test_numpy_reads_the_arrays(tmp_path):
     save({"model": {"w": tensor([[1.0, 2.0]])}, "steps": [np.arange(3)], 5: np.ones(1)}, tmp_path / "c.npz")
     with np.load(tmp_path / "c.npz", allow_pickle=False) as arrays:

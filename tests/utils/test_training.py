@@ -100,6 +100,12 @@ def test_ctrl_c_is_itself_again_afterwards(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_run_in_another_thread(tmp_path, in_threads):
+    runs = []
+    in_threads(lambda name: runs.append(train(tmp_path / name)), [("a",)])
+    assert len(runs[0].history) == 3
+
+
 def test_the_folder(tmp_path):
     (tmp_path / ".saving-old.tmp").write_text("half of a checkpoint: the process was killed")
     run = train(tmp_path)

@@ -36,7 +36,7 @@ class Packer:
 
     def __init__(self):
         self.arrays = {}                    # entry -> array
-        self.entries = {}                   # (tag, id) -> entry, for what occurs twice
+        self.entries = {}                   # (tag, id) -> entry and object, for what occurs twice
 
     def pack(self, value, place, depth=0):
         if depth > MAX_DEPTH:
@@ -71,8 +71,8 @@ class Packer:
         if tag == "scalar" or (tag, id(value)) not in self.entries:
             entry = self.free_name(place)
             self.arrays[entry] = array
-            self.entries[tag, id(value)] = entry
-        return {tag: self.entries[tag, id(value)]}
+            self.entries[tag, id(value)] = entry, value     # kept, or another object could get its id
+        return {tag: self.entries[tag, id(value)][0]}
 
     def free_name(self, place):
         """An entry name that tells the place: letters, digits and ._-[] only, so that any tool can unpack it."""

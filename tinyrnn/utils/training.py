@@ -17,6 +17,7 @@ import json
 import math
 import os
 import signal
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -38,11 +39,13 @@ FREE = {"resume", "threads", "epochs", "watch"}     # options that may change wh
 
 
 class StopRequested:
-    """True once Ctrl-C was pressed, so that a loop can end between two steps. A second Ctrl-C is not held."""
+    """True once Ctrl-C was pressed, so that a loop can end between two steps. A second Ctrl-C is not held, and none
+    outside of the main thread, where Python allows no handlers."""
 
     def __enter__(self):
-        self.value = False
-        self.before = signal.signal(signal.SIGINT, self.request)
+        self.value, self.before = False, None
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self.request)
         return self
 
     def request(self, *_):
@@ -50,7 +53,8 @@ class StopRequested:
         signal.signal(signal.SIGINT, self.before)
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, self.before)
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
 
     def __bool__(self):
         return self.value

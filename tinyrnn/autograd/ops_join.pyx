@@ -7,7 +7,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport cast, common_dtype, contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport take_at
-from tinyrnn.autograd.ops_shape cimport sizes_of
+from tinyrnn.autograd.ops_shape cimport axes_of, sizes_of
 from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.rows cimport copy_pieces
@@ -150,9 +150,7 @@ def repeat_interleave(Tensor input not None, repeats, dim=None):
 
 def flip(Tensor input not None, *dims):
     """The elements in reverse order along some dimensions.    dx = dy, reversed again"""
-    cdef tuple axes = tuple([dim_of("flip", d, input.array) for d in sizes_of("flip", dims)])
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"flip: a dimension occurs twice in {axes}")
+    cdef tuple axes = axes_of("flip", sizes_of("flip", dims), input)
 
     def backward(y, dy):
         return flip(dy, axes)

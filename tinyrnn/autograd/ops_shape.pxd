@@ -1,3 +1,4 @@
-from numpy cimport ndarray
+from tinyrnn.autograd.tensor cimport Tensor
 
+cdef tuple axes_of(str name, object dims, Tensor x)
 cdef tuple sizes_of(str name, tuple shape)

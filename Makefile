@@ -40,7 +40,7 @@ build: $(VENV)/tools.stamp
 	$(BIN)/python setup.py -q build_ext --inplace
 
 demo: $(VENV)/examples.stamp build
-	$(BIN)/python examples/dates.py $$(test ! -f runs/dates/checkpoint.npz || echo --resume)
+	$(BIN)/python examples/dates.py $$(test ! -f runs/dates/last.npz || echo --resume)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ nine scripts and four sets of digits. Dates are tested in years that never occur
 
 import argparse
 import datetime
+import json
 import random
 import re
 import sys
@@ -29,7 +30,7 @@ from tinyrnn.utils.arguments import positive
 from tinyrnn.utils.data import Vocabulary
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_attention
-from tinyrnn.utils.training import StopRequested
+from tinyrnn.utils.training import Run
 
 # --- The data: dates as people write them ----------------------------------------------------------------------------
 
@@ -168,11 +169,6 @@ def readings(written: str) -> set[datetime.date]:
     return found
 
 
-def is_ambiguous(written: str) -> bool:
-    """Whether the same text can mean several dates: 03/04/05 and 1/2/2030 can, 13/2/2030 cannot."""
-    return len(readings(normalise(written))) > 1
-
-
 @cache
 def split_dates(split: str) -> tuple[datetime.date, ...]:
     """All dates of "train", "validation" or "test". By a hash, whole years are held out: about one in ten for each."""
@@ -207,6 +203,7 @@ SIZE = 96  # features of the embeddings, of both directions of the encoder, and 
 BATCH = 64
 POOL = 64  # batches that are drawn together, so that each can hold dates of similar length
 STEPS = 1500
+EPOCH = 500  # updates between two looks at held-out dates
 ISO_LENGTH = 10
 TESTED = 5000  # held-out dates in the last figure
 
@@ -255,76 +252,39 @@ def pool(index):
     return batches
 
 
-class Training:
-    """A model in training, with everything that is needed to go on later as if nothing had happened."""
-
-    def __init__(self, steps):
-        tinyrnn.manual_seed(0)
-        self.characters = {"source": alphabet(), "target": sorted(DIGITS["latn"] + "-")}
-        self.source, self.target = (Vocabulary(characters) for characters in self.characters.values())
-        self.model = new_model(self.source, self.target)
-        self.optimizer = optim.Adam(self.model.parameters(), lr=2e-3)
-        self.schedule = optim.lr_scheduler.OneCycleLR(self.optimizer, max_lr=6e-3, total_steps=steps, pct_start=0.1)
-        self.steps, self.done = steps, 0
-
-    def step(self):
-        """One update on the next batch; returns the loss a character."""
-        written, iso = zip(*pool(self.done // POOL)[self.done % POOL], strict=True)
-        source, lengths = tokens(self.source, written)
-        target, _ = tokens(self.target, iso, ends=True)
-        self.optimizer.zero_grad()
-        loss = self.model.loss(source, target, lengths)
-        loss.backward()
-        clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.schedule.step()
-        self.done += 1
-        return loss.item()
-
-    def save(self, path):
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer", "schedule")}
-        numbers = {"steps": self.steps, "done": self.done, "random": tinyrnn.get_rng_state()}
-        tinyrnn.save({**parts, **self.characters, **numbers}, path)
-
-    def load(self, path):
-        saved = tinyrnn.load(path)
-        for name in ("model", "optimizer", "schedule"):
-            getattr(self, name).load_state_dict(saved[name])
-        self.done = saved["done"]
-        tinyrnn.set_rng_state(saved["random"])
+def update(model, optimizer, vocabularies, pairs):
+    """One update on a batch; returns the loss a character."""
+    written, iso = zip(*pairs, strict=True)
+    source, lengths = tokens(vocabularies["source"], written)
+    target, _ = tokens(vocabularies["target"], iso, ends=True)
+    optimizer.zero_grad()
+    loss = model.loss(source, target, lengths)
+    loss.backward()
+    clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
 
 
 def train(folder, steps, resume):
-    """Trains, saving every 500 steps and at Ctrl-C; then tests on years never seen."""
-    tqdm = optional("tqdm").tqdm
-    checkpoint = folder / "checkpoint.npz"
-    folder.mkdir(parents=True, exist_ok=True)
-    if resume and not checkpoint.exists():
-        sys.exit(f"{checkpoint} is not there: nothing to go on from")
-    if checkpoint.exists() and not resume:
-        sys.exit(f"{checkpoint} is there already: go on with --resume, or choose another --folder")
-    training = Training(tinyrnn.load(checkpoint)["steps"] if resume else steps or STEPS)
-    if steps and steps != training.steps:
-        sys.exit(f"{checkpoint} belongs to a training of {training.steps} steps, not {steps}")
-    if resume:
-        training.load(checkpoint)
+    """Trains, with a look at held-out dates every EPOCH updates; then tests on years never seen."""
+    tinyrnn.manual_seed(0)
+    characters = {"source": alphabet(), "target": sorted(DIGITS["latn"] + "-")}
+    vocabularies = {name: Vocabulary(known) for name, known in characters.items()}
+    model = new_model(**vocabularies)
+    optimizer = optim.Adam(model.parameters(), lr=2e-3)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=steps, pct_start=0.1)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    run = Run(folder, parts, {"steps": steps, **characters}, resume)
     held_out = corpus(seed=0, n=TESTED // 10, split="validation")
-    with StopRequested() as stop, tqdm(total=training.steps, initial=training.done, unit="step", leave=False) as bar:
-        while training.done < training.steps and not stop:
-            loss = training.step()
-            bar.update()
-            if training.done % 500 == 0:
-                training.save(checkpoint)
-                match = exact_match(training.model, training.source, training.target, held_out)
-                bar.write(f"step {training.done}: loss {loss:.4f}, {match:.1%} of held-out dates right")
-    training.save(checkpoint)
-    if training.done < training.steps:
-        print(f"Stopped after {training.done} steps and saved; go on with: python examples/dates.py --resume")
-        return
+    for epoch in run.epochs(-(-steps // EPOCH)):
+        for step in run.steps(range((epoch - 1) * EPOCH, min(epoch * EPOCH, steps))):
+            loss = update(model, optimizer, vocabularies, pool(step // POOL)[step % POOL])
+            schedule.step()
+        run.log(loss=loss, held_out=exact_match(model, **vocabularies, pairs=held_out))
     test = corpus(seed=1, n=TESTED, split="test")
-    draw_examples(training, test, folder / "attention.png")
+    draw_examples(model, vocabularies, test, folder / "attention.png")
     print(f"{len(test)} dates of {len({iso[:4] for _, iso in test})} years that never occur in training")
-    print(f"exact match: {100 * exact_match(training.model, training.source, training.target, test):.1f} %")
+    print(f"exact match: {100 * exact_match(model, **vocabularies, pairs=test):.1f} %")
 
 
 def is_written_in(script, text):
@@ -332,41 +292,43 @@ def is_written_in(script, text):
     return len(letters) > 3 and all(name.startswith(script) for name in letters)
 
 
-def draw_examples(training, test, path):
+def draw_examples(model, vocabularies, test, path):
     """A picture of where the model looked, for a few dates in the scripts that matplotlib's own font can show."""
     found = [[text for text, _ in test if is_written_in(script, text)] for script in ("LATIN", "GREEK", "CYRILLIC")]
     examples = [texts[0] for texts in found if texts] + ["21 marraskuuta 2026", "vendredi 20 novembre 2026"]
-    answers = [answer(training.model, training.source, training.target, [text])[0] for text in examples]
+    answers = [answer(model, **vocabularies, texts=[text])[0] for text in examples]
     draw_attention(path, [(text, iso, looked) for text, (iso, looked) in zip(examples, answers, strict=True)])
 
 
 def read_dates(folder, texts):
     """Answers from the checkpoint; Babel is not needed for that."""
-    checkpoint = folder / "checkpoint.npz"
-    if not checkpoint.exists():
-        sys.exit(f"{checkpoint} is not there yet: train first with python examples/dates.py")
-    saved = tinyrnn.load(checkpoint)
-    source, target = Vocabulary(saved["source"]), Vocabulary(saved["target"])
-    model = new_model(source, target)
-    model.load_state_dict(saved["model"])
+    if not (folder / "last.npz").exists():
+        sys.exit(f"{folder} holds no trained model yet: train first with python examples/dates.py")
+    config = json.loads((folder / "config.json").read_text())
+    vocabularies = {name: Vocabulary(config[name]) for name in ("source", "target")}
+    model = new_model(**vocabularies)
+    model.load_state_dict(tinyrnn.load(folder / "last.npz")["model"])
     model.eval()
-    for text, (iso, _) in zip(texts, answer(model, source, target, [normalise(text) for text in texts]), strict=True):
+    answers = answer(model, **vocabularies, texts=[normalise(text) for text in texts])
+    for text, (iso, _) in zip(texts, answers, strict=True):
         print(f"{iso}  {text}")
 
 
 def main():
     parser = argparse.ArgumentParser(description="Learn to read dates in many languages, or read some.")
     parser.add_argument("dates", nargs="*", help="dates to read with the trained model; without any, train it")
-    parser.add_argument("--folder", type=Path, default=Path("runs/dates"), help="where the checkpoint and picture go")
+    parser.add_argument("--folder", type=Path, default=Path("runs/dates"), help="the folder of the run")
     parser.add_argument("--steps", type=positive, help=f"updates to train for (default {STEPS})")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was interrupted")
     arguments = parser.parse_args()
     if not all(map(str.strip, arguments.dates)):
         parser.error("a date to read is empty")
+    if arguments.dates and (arguments.steps or arguments.resume):
+        parser.error("--steps and --resume belong to a training, not to dates to read")
     if arguments.dates:
         read_dates(arguments.folder, arguments.dates)
     else:
-        train(arguments.folder, arguments.steps, arguments.resume)
+        train(arguments.folder, arguments.steps or STEPS, arguments.resume)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
 """The date reader learns, stops at Ctrl-C, goes on bit for bit, and answers; on a model small enough for a test."""
 
-import signal
-import subprocess
-import sys
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
@@ -13,38 +10,40 @@ import tinyrnn
 pytest.importorskip("babel", reason="Babel is not installed")
 pytest.importorskip("tqdm", reason="tqdm is not installed")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-SCRIPT = Path(__file__).parents[2] / "examples" / "dates.py"
 
 
 @pytest.fixture
 def dates(load_example, monkeypatch):
     module = load_example("dates")
-    for name, value in {"SIZE": 8, "BATCH": 4, "POOL": 2, "TESTED": 8}.items():
+    for name, value in {"SIZE": 8, "BATCH": 4, "POOL": 2, "TESTED": 20, "EPOCH": 4}.items():
         monkeypatch.setattr(module, name, value)
     return module
 
 
-def test_training_lowers_the_loss(dates):
-    training = dates.Training(40)
-    losses = [training.step() for _ in range(40)]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+def saved(folder):
+    """The model and optimizer of a run, and its figures."""
+    last = tinyrnn.load(folder / "last.npz")
+    figures = [(line["updates"], line["loss"], line["held_out"]) for line in last["run"]["history"]]
+    return last["model"] | {str(key): value["exp_avg_sq"] for key, value in last["optimizer"]["state"].items()}, figures
 
 
-def test_going_on_is_bit_for_bit(dates, tmp_path):
-    """Three steps, a checkpoint, and three more in a fresh object are six steps: every parameter and every moment."""
-    whole, half = dates.Training(6), dates.Training(6)
-    expected = [whole.step() for _ in range(6)]
-    losses = [half.step() for _ in range(3)]
-    half.save(tmp_path / "checkpoint.npz")
-    tinyrnn.manual_seed(99)
-    resumed = dates.Training(6)
-    resumed.load(tmp_path / "checkpoint.npz")
-    losses += [resumed.step() for _ in range(3)]
-    assert losses == expected
-    for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+def test_training_lowers_the_loss(dates, tmp_path):
+    dates.train(tmp_path, 40, False)
+    losses = [loss for _, loss, _ in saved(tmp_path)[1]]
+    assert len(losses) == 10 and np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+
+
+def test_ctrl_c_saves_and_going_on_is_bit_for_bit(dates, tmp_path, interrupt):
+    """Interrupted in the middle of a pool and of an epoch, and gone on with by the same command, six steps are six."""
+    dates.train(tmp_path / "whole", 6, False)
+    interrupt(dates, "update", 3)
+    with pytest.raises(SystemExit, match="Stopped after 3 updates and saved; the same command with --resume goes on"):
+        dates.train(tmp_path / "cut", 6, False)
+    dates.train(tmp_path / "cut", 6, True)
+    (whole, expected), (cut, figures) = saved(tmp_path / "whole"), saved(tmp_path / "cut")
+    assert figures == expected and [updates for updates, _, _ in figures] == [4, 6]
+    for (name, a), b in zip(whole.items(), cut.values(), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=name)
-    for a, b in zip(whole.optimizer.state.values(), resumed.optimizer.state.values(), strict=True):
-        np.testing.assert_array_equal(a["exp_avg_sq"].numpy(), b["exp_avg_sq"].numpy())
 
 
 def test_train_and_read(dates, tmp_path, capsys):
@@ -58,47 +57,25 @@ def test_train_and_read(dates, tmp_path, capsys):
         dates.read_dates(tmp_path / "elsewhere", ["1 May 1999"])
     with pytest.raises(SystemExit, match="nothing to go on from"):
         dates.train(tmp_path / "elsewhere", steps=2, resume=True)
-    before = (tmp_path / "checkpoint.npz").read_bytes()
-    for steps, resume, message in ((2, False, "is there already"), (3, True, "a training of 2 steps, not 3")):
+    before = (tmp_path / "last.npz").read_bytes()
+    for steps, resume, message in ((2, False, "is there already"), (3, True, "steps: 2 before, now 3")):
         with pytest.raises(SystemExit, match=message):
             dates.train(tmp_path, steps, resume)
-    dates.train(tmp_path, None, True)                       # all done: it is tested again
+    dates.train(tmp_path, 2, True)                          # all done: it is tested again
     assert capsys.readouterr().out.splitlines()[-1] == last
-    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert (tmp_path / "last.npz").read_bytes() == before
 
 
-RUN = """
-import runpy, sys
-sys.argv = ["dates.py", "--folder", {folder!r}, *{arguments!r}]
-import importlib.util
-spec = importlib.util.spec_from_file_location("dates", {script!r})
-dates = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(dates)
-dates.SIZE, dates.BATCH, dates.POOL, dates.TESTED = 8, 4, 2, 8
-step = dates.Training.step
-def counted(self):
-    loss = step(self)
-    print("step", self.done, flush=True)
-    return loss
-dates.Training.step = counted
-dates.main()
-"""
-
-
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    def start(*arguments):
-        code = RUN.format(folder=str(tmp_path), arguments=arguments, script=str(SCRIPT))
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        return subprocess.Popen([sys.executable, "-c", code], **pipes)
-    process = start("--steps", "100000")
-    assert process.stdout.readline() == "step 1\n"
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "--resume" in out.splitlines()[-1]
-    done = tinyrnn.load(tmp_path / "checkpoint.npz")["done"]
-    assert f"Stopped after {done} steps" in out
-    process = start("--resume")
-    assert process.stdout.readline() == f"step {done + 1}\n"
-    process.kill()
-    process.communicate()
+def test_the_command(dates, tmp_path, capsys, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["dates.py", "--folder", str(tmp_path), *arguments])
+        dates.main()
+    run("--steps", "1")
+    assert json.loads((tmp_path / "config.json").read_text())["steps"] == 1
+    run("1 May 1999")
+    assert "1 May 1999" in capsys.readouterr().out
+    for arguments, message in ((["1 May 1999", "--resume"], "belong to a training"), ([" "], "is empty"),
+                               (["--steps", "0"], "--steps")):
+        with pytest.raises(SystemExit):
+            run(*arguments)
+        assert message in capsys.readouterr().err

@@ -179,6 +179,15 @@ def test_bad_arguments():
 def test_arange(arguments):
     assert_same(creation.arange(*arguments), torch.arange(*arguments))
     assert_same(creation.arange(*arguments, dtype=float), torch.arange(*arguments, dtype=float))
+    if all(isinstance(x, int) for x in arguments[2:]):      # of int64, a step of 0.1 is none
+        assert_same(creation.arange(*arguments, dtype=int), torch.arange(*arguments, dtype=int))
+
+
+@pytest.mark.parametrize("arguments", [(-2.7, 3), (0.5, 3.7), (0.1,), (7.9, 1, -2.5), (0, 9, 2.9)])
+def test_arange_of_whole_numbers_without_fractions(arguments):
+    assert_same(creation.arange(*arguments, dtype=int), torch.arange(*arguments, dtype=int))
+    with pytest.raises(RuntimeError, match="step nonzero"):
+        creation.arange(0, 3, 0.5, dtype=int)
 
 
 @pytest.mark.parametrize("arguments", [(5, 1), (1, 5, -1), (1, 5, 0), (0, float("inf"))])

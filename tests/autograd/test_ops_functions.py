@@ -175,6 +175,36 @@ def test_isclose(equal_nan):
     assert_same(tensor([True]).isclose(tensor([True])), torch.tensor([True]))
 
 
+def test_isclose_within_less_than_nothing():
+    for tolerances in ({"rtol": -1}, {"atol": -1}, {"rtol": nan}):
+        with pytest.raises(ValueError, match="isclose: rtol"):
+            tensor([1.0]).isclose(tensor([1.0]), **tolerances)
+
+
+def test_quotients_toward_zero():
+    a = np.array([inf, -inf, 7, -7, -0.0, nan, 1e300, inf])
+    b = np.array([2.0, 0.5, 2, 3, -1, 0, inf, nan, -inf])
+    for dtype in (np.float64, np.float32):
+        with np.errstate(over="ignore"):
+            x, y = a.astype(dtype)[:, None], b.astype(dtype)
+        assert_same(tensor(x).div(tensor(y), rounding_mode="trunc"),
+                    torch.tensor(x).div(torch.tensor(y), rounding_mode="trunc"))
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "addcmul", "addcdiv", "addmm", "index_add"])
+def test_a_fraction_of_whole_numbers_is_refused(name):
+    x = tensor([[1]])
+    arguments = {"addcmul": ({"value": 0.5}, x, x), "addmm": ({"alpha": 0.5}, x, x), "add": ({"alpha": 0.5}, x),
+                 "sub": ({"alpha": np.float64(2)}, x), "index_add": ({"alpha": 0.5}, 0, tensor([0]), x)}
+    if name == "addcdiv":                       # a quotient is a fraction itself
+        assert x.addcdiv(x, x, value=0.5).item() == 1.5
+        return
+    keywords, *rest = arguments[name]
+    with pytest.raises(DtypeError, match=f"{name}: .* times a tensor of int64"):
+        getattr(x, name)(*rest, **keywords)
+    assert tensor([1.0]).add(tensor([2]), alpha=0.5).item() == 2 == tensor([1]).add(tensor([2.0]), alpha=0.5).item()
+
+
 def test_allclose_and_equal():
     a = values((3, 4), np.float32)
     assert tensor(a).allclose(tensor(a + 1e-6)) is True

@@ -106,6 +106,12 @@ def test_variance_and_standard_deviation(kwargs):
     check(lambda x: ops.var_mean(x, **kwargs), lambda x: torch.var_mean(x, **kwargs), normal(4, 5, 6))
 
 
+def test_the_norms_of_one_number():
+    for p in (0, 0.5, 1, 2, 3, np.inf, -np.inf):
+        for x in (0.0, 3.0, -2.5):
+            check(*method("norm", p), np.float64(x), second=False)
+
+
 def test_unbiased_alone():
     for op in (lambda x: x.var(False), lambda x: x.std(True)):
         check(op, op, normal(4, 5))

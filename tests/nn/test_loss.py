@@ -179,8 +179,10 @@ def test_weight_of_a_yes(shape):
 
 def test_binary_errors():
     x = leaf(np.array([0.5, 1.5]))[0]
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="elements of input should be between 0 and 1"):
         ours.binary_cross_entropy(x, x)
+    with pytest.raises(ValueError, match="elements of target should be between 0 and 1"):
+        ours.binary_cross_entropy(x - 0.5, x)
     for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
         with pytest.raises(ValueError, match=r"\(1,\).*\(2,\)"):
             getattr(ours, name)(x, leaf(np.zeros(1))[0])

@@ -225,6 +225,29 @@ def test_dropout_between_layers_has_pytorchs_mask():
     assert_same(ours(tinyrnn.tensor(x))[0], theirs(torch.tensor(x))[0], "float32")
 
 
+@pytest.mark.parametrize("lengths", [[4, 2, 1], [1, 4, 2], [2, 2, 4], [4, 4, 4]])
+def test_dropout_between_layers_has_pytorchs_mask_for_a_packed_sequence(lengths):
+    x = numbers(np.random.default_rng(8), 4, 3, 3, dtype="float32")
+    ours, theirs = pair("LSTM", 3, 5, 3, dropout=0.5, bidirectional=True, dtype="float32")
+    outputs = []
+    for lib, layer in ((tinyrnn, ours), (torch, theirs)):
+        packed = lib.nn.utils.rnn.pack_padded_sequence(lib.tensor(x), lengths, enforce_sorted=False)
+        lib.manual_seed(3)
+        outputs.append(layer(packed)[0].data)
+    assert_same(*outputs, "float32")
+    tinyrnn.manual_seed(3)
+    output = ours(tinyrnn.tensor(x), lengths=lengths)[0]
+    packed = tinyrnn.nn.utils.rnn.pack_padded_sequence(output, lengths, enforce_sorted=False)
+    np.testing.assert_array_equal(packed.data.detach().numpy(), outputs[0].detach().numpy())
+
+
+def test_rows_without_steps_and_no_rows_with_dropout():
+    layer = nn.GRU(3, 4, 2, dropout=0.5)
+    for T, lengths in ((3, [0, 0]), (3, [])):
+        output, state = layer(tinyrnn.ones(T, len(lengths), 3), lengths=lengths)
+        assert output.shape == (T, len(lengths), 4) and not output.detach().numpy().any() and state.shape[0] == 2
+
+
 def test_reset_before_is_the_equation_of_the_paper():
     """n = tanh(W x + b + U (r h) + b'), written out in NumPy for one step; the default differs from it."""
     rng = np.random.default_rng(9)

@@ -180,7 +180,7 @@ def test_a_step_count_that_is_a_number_is_accepted():
 @pytest.mark.parametrize(("change", "match"), [
     (lambda s: s["param_groups"].append(s["param_groups"][0]), "a different number of parameter groups"),
     (lambda s: s["param_groups"][0]["params"].append(7), "doesn't match the size of optimizer's group"),
-    (lambda s: s["param_groups"][0].update(lr=-1), "Invalid learning rate"),
+    (lambda s: s["param_groups"][0].update(weight_decay=-1), "Invalid weight_decay"),
 ])
 def test_a_state_that_does_not_fit_changes_nothing(change, match):
     target, saved = trained(), trained(5).state_dict()
@@ -192,6 +192,17 @@ def test_a_state_that_does_not_fit_changes_nothing(change, match):
         target.load_state_dict(saved)
     assert target.state is state
     assert target.state_dict()["param_groups"] == before
+
+
+def test_a_learning_rate_that_a_schedule_led_below_zero_is_loaded():
+    target, source = trained(), trained(5)
+    schedule = optim.lr_scheduler.LinearLR(source, 0.1, 0.0, total_iters=5)
+    for _ in range(5):
+        source.step()
+        schedule.step()
+    rate = source.param_groups[0]["lr"]
+    target.load_state_dict(source.state_dict())
+    assert rate < 0 and target.param_groups[0]["lr"] == rate
 
 
 def test_missing_options_get_their_defaults():

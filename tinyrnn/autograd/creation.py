@@ -208,11 +208,16 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> T
 # ---- ranges ----------------------------------------------------------------------------------------------------------
 
 def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-    """start, start + step, ... below end: ``arange(end)`` starts at 0. int64 when all are ints, else float32."""
+    """start, start + step, ... below end: ``arange(end)`` starts at 0. int64 when all are ints, else float32.
+
+    With dtype=int64 the fractions of start, end and step are left out first, as PyTorch does.
+    """
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step))
     whole = all(isinstance(x, int) for x in (start, end, step))
     dtype = as_dtype("arange", dtype) or (dtypes.int64 if whole else dtypes.float32)
+    if dtype == dtypes.int64 and all(map(math.isfinite, (start, end, step))):
+        start, end, step, whole = int(start), int(end), int(step), True
     if step == 0 or not all(map(math.isfinite, (start, end, step))):
         raise RuntimeError(f"arange: the bounds must be finite and the step nonzero, not {start}, {end}, {step}")
     if (end - start) * step < 0:

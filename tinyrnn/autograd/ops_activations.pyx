@@ -66,6 +66,8 @@ def softsign(Tensor input not None):
 
 def hardtanh(Tensor input not None, min_val=-1.0, max_val=1.0, bint inplace=False):
     """y = min(max(x, min_val), max_val).    dx = dy strictly inside, 0 on the bounds"""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} must not be greater than max_val {max_val}")
     if inplace:
         return hardtanh_(input, min_val, max_val)
 

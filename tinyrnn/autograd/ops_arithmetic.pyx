@@ -110,11 +110,18 @@ cdef ndarray whole(str name, str ufunc, Tensor a, Tensor b):
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 
+cdef Tensor multiple(str name, object factor, Tensor x):
+    """factor x, where x is what another tensor is added to: a fraction would change the dtype of whole numbers."""
+    if isinstance(factor, (float, np.floating)) and not is_real(x.array):
+        raise DtypeError(f"{name}: {factor} times a tensor of {x.dtype} has another dtype")
+    return x if factor == 1 else mul(x, factor)
+
+
 def add(input, other, *, alpha=1):
     """y = a + alpha b.    da = dy,  db = alpha dy"""
     cdef Tensor a = operand("add", input, other), b = operand("add", other, input)
     if alpha != 1:
-        return add(a, mul(b, alpha))
+        return add(a, multiple("add", alpha, b))
 
     def backward(y, dy):
         return dy, dy
@@ -126,7 +133,7 @@ def sub(input, other, *, alpha=1):
     cdef Tensor a = operand("sub", input, other), b = operand("sub", other, input)
     cdef bint b_wanted = b.requires
     if alpha != 1:
-        return sub(a, mul(b, alpha))
+        return sub(a, multiple("sub", alpha, b))
     if PyArray_TYPE(a.array) == NPY_BOOL:
         raise DtypeError("sub: truth values cannot be subtracted; use ^ or logical_xor")
 
@@ -172,11 +179,14 @@ def _rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):
     if rounding_mode != "trunc":
         raise ValueError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}')
     x, z = wrap(a.array), wrap(b.array)
-    sign = 1 - 2 * bitwise_xor(lt(x, 0), lt(z, 0)).to(a.dtype)
+    if is_real(a.array):
+        y = wrap(np.trunc(div(x, z).array))
+    else:
+        y = mul(floor_divide(abs(x), abs(z)), 1 - 2 * bitwise_xor(lt(x, 0), lt(z, 0)).to(a.dtype))
 
     def backward(y, dy):
         return zeros_of(dy), zeros_of(dy)
-    return record(mul(floor_divide(abs(x), abs(z)), sign), (a, b), backward, ())
+    return record(y, (a, b), backward, ())
 
 
 def floor_divide(input, other):

@@ -8,7 +8,7 @@ from numpy cimport import_array
 
 from tinyrnn.autograd.arrays cimport cast, is_real, map_unary, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
-from tinyrnn.autograd.ops_arithmetic cimport compute, operand, real, zeros_of
+from tinyrnn.autograd.ops_arithmetic cimport compute, multiple, operand, real, zeros_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
 from tinyrnn.kernels.pointwise cimport (
     ceil_loops, cos_loops, erf_loops, exp_loops, expm1_loops, floor_loops, fmod_loops, frac_loops, log10_loops,
@@ -237,12 +237,12 @@ def lerp(Tensor input not None, Tensor end not None, weight):
 
 def addcmul(Tensor input not None, Tensor tensor1 not None, Tensor tensor2 not None, *, value=1):
     """y = x + value a b.    dx = dy,  da = dy value b,  db = dy value a"""
-    return input + (tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
+    return input + multiple("addcmul", value, tensor1 * tensor2)
 
 
 def addcdiv(Tensor input not None, Tensor tensor1 not None, Tensor tensor2 not None, *, value=1):
     """y = x + value a / b.    dx = dy,  da = dy value / b,  db = -dy value a / b^2"""
-    return input + (tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)
+    return input + multiple("addcdiv", value, tensor1 / tensor2)
 
 
 # ---- special values --------------------------------------------------------------------------------------------------
@@ -277,6 +277,8 @@ def nan_to_num(Tensor input not None, nan=0.0, posinf=None, neginf=None):
 def isclose(Tensor input not None, Tensor other not None, double rtol=1e-5, double atol=1e-8, bint equal_nan=False):
     """|a - b| <= atol + rtol |b|, element by element; equal infinities are close, NaNs with ``equal_nan``."""
     cdef Tensor a = wrap(input.array), b = wrap(other.array)
+    if not (rtol >= 0 and atol >= 0):
+        raise ValueError(f"isclose: rtol {rtol} and atol {atol} must not be negative")
     if a.array.dtype != b.array.dtype:
         raise DtypeError(f"isclose: {a.dtype} and {b.dtype} do not match")
     if a.array.dtype == bool:

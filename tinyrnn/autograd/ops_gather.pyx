@@ -10,7 +10,7 @@ from numpy cimport (
 
 from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
-from tinyrnn.autograd.ops_arithmetic cimport operand
+from tinyrnn.autograd.ops_arithmetic cimport multiple, operand
 from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
 from tinyrnn.autograd.ops_memory cimport value_of
@@ -287,7 +287,7 @@ def index_add_(Tensor self not None, dim, index, Tensor source not None, *, alph
     cdef int d = dim_of("index_add", dim, self.array)
     cdef list arrays = line("index_add", self, d, index)
     cdef Tensor values = row_values("index_add", self, d, arrays, source)
-    values = values if alpha == 1 else values * alpha
+    values = multiple("index_add", alpha, values)
     add_at("index_add", self if PyArray_NDIM(self.array) else self.view(1), arrays, values)
     return self
 

@@ -6,6 +6,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport add_to_rows, shape_of
 from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
+from tinyrnn.autograd.ops_arithmetic cimport multiple
 from tinyrnn.autograd.product cimport batched_into, multiply
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
 
@@ -181,11 +182,8 @@ cdef Tensor added(str name, Tensor input, Tensor product, object beta, object al
         grown = True
     if grown:
         raise ShapeError(f"{name}: {input.shape} cannot be broadcast to the product's {product.shape}")
-    if alpha != 1:
-        product = product * alpha
-    if beta == 0:
-        return product
-    return (input if beta == 1 else input * beta) + product
+    product = multiple(name, alpha, product)
+    return product if beta == 0 else multiple(name, beta, input) + product
 
 
 def addmm(Tensor input not None, Tensor mat1 not None, Tensor mat2 not None, *, beta=1, alpha=1):

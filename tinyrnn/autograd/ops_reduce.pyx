@@ -237,7 +237,7 @@ cdef ndarray norm_of(ndarray x, double p, Rows* rows):
     exponent = result(rows, PyArray_TYPE(x))
     exponent.fill(p)
     if p == 0:
-        return fold(&sum_loops, (x != 0).astype(x.dtype), None, rows)
+        return fold(&sum_loops, np.asarray(x != 0, x.dtype), None, rows)
     y = fold(&powers_loops, x, exponent, rows)
     exponent.fill(1 / p)
     return (<Tensor> (wrap(y) ** wrap(exponent))).array

@@ -123,8 +123,9 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if target.shape != input.shape:
         raise ShapeError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
                          "deprecated. Please ensure they have the same size.")
-    if not ((input.array >= 0) & (input.array <= 1)).all():
-        raise ValueError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    for name, x in (("input", input), ("target", target)):
+        if not ((x.array >= 0) & (x.array <= 1)).all():
+            raise ValueError(f"binary_cross_entropy: all elements of {name} should be between 0 and 1")
 
     def backward(y, dy):
         dx = dy * (input - target) / ((1 - input) * input).clamp(min=SMALLEST)

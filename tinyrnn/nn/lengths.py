@@ -1,7 +1,9 @@
 """How long each row of a padded batch is."""
 import numpy as np
 
+from tinyrnn.autograd.creation import ones
 from tinyrnn.autograd.engine import record
+from tinyrnn.autograd.ops_activations import dropout
 from tinyrnn.autograd.tensor import Tensor
 
 
@@ -28,3 +30,16 @@ def length_mask(lengths, steps=None):
         steps = int(values.max(initial=0))
     values = as_lengths("length_mask", values, len(values), steps)
     return record(np.arange(steps) < values[:, None], (), None)
+
+
+def dropout_of_steps(input, p, training, lengths):
+    """``dropout`` of (T, B, F) whose mask is drawn as PyTorch draws that of a packed sequence: for the steps that exist,
+    one after the other, longest rows first. ``lengths`` (B,), or None: all steps exist."""
+    if lengths is None or not training:
+        return dropout(input, p, training)
+    T, B, F = input.shape
+    order = np.argsort(-lengths, kind="stable")
+    steps, rows = np.nonzero(np.arange(T)[:, None] < lengths[order])
+    mask = np.zeros((T, B, F), input.dtype)
+    mask[steps, order[rows]] = dropout(ones(len(steps), F, dtype=input.dtype), p).array
+    return input * record(mask, (), None)

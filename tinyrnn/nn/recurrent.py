@@ -15,8 +15,7 @@ from tinyrnn.autograd.ops_join import cat, stack
 from tinyrnn.autograd.streaming import Stepper
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import init
-from tinyrnn.nn.functional import dropout
-from tinyrnn.nn.lengths import as_lengths
+from tinyrnn.nn.lengths import as_lengths, dropout_of_steps
 from tinyrnn.nn.module import Module
 from tinyrnn.nn.parameter import Parameter
 from tinyrnn.nn.utils.rnn import PackedSequence, pad_packed_sequence, repack
@@ -174,7 +173,7 @@ class RNNBase(Recurrent):
                 finals.append(final)
             input = cat(outputs, -1) if self.bidirectional else output
             if self.dropout and layer < self.num_layers - 1:
-                input = dropout(input, self.dropout, self.training)
+                input = dropout_of_steps(input, self.dropout, self.training, lengths)
         return input, [stack(list(rows)) for rows in zip(*finals, strict=True)]
 
     no_state: tuple[None, ...] = (None,)

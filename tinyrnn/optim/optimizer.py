@@ -155,7 +155,7 @@ class Optimizer:
                 new.setdefault("param_names", old["param_names"])
             for name, default in self.defaults.items():
                 new.setdefault(name, default)
-            self.check(new)
+            self.check({**new, "lr": self.defaults.get("lr")})      # a schedule may have led the rate anywhere
         self.state, self.param_groups = state, saved
 
 

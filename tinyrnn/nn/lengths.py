@@ -33,7 +33,7 @@ def length_mask(lengths, steps=None):
 
 
 def dropout_of_steps(input, p, training, lengths):
-    """``dropout`` of (T, B, F) whose mask is drawn as PyTorch draws that of a packed sequence: for the steps that exist,
+    """``dropout`` of (T, B, F) whose mask is drawn as PyTorch draws it for a packed sequence: for the steps that exist,
     one after the other, longest rows first. ``lengths`` (B,), or None: all steps exist."""
     if lengths is None or not training:
         return dropout(input, p, training)

@@ -177,6 +177,26 @@ def test_no_elements_and_no_dimensions(line):
     assert line in PLACES or any(compared[0 if line.empty else 1:])
 
 
+@pytest.mark.parametrize("names", [Functions, InPlace])
+@each(LINES)
+def test_views_of_memory_that_has_got_a_history_since(line, names):
+    """They are looked at anew: the gradients are those of what was written there."""
+    def gradients(inputs_of):
+        leaves = [tinyrnn.from_numpy(a).requires_grad_() for a in arrays_of(line)]
+        ys = [y for y in results(line.call(names(tinyrnn), *inputs_of(leaves))) if getattr(y, "requires_grad", False)]
+        return grad(ys, leaves, [tinyrnn.ones_like(y) for y in ys], allow_unused=True)
+
+    def views(leaves):
+        memory = [tinyrnn.zeros(2, *x.shape, dtype=x.dtype) for x in leaves]
+        before = [m[0] for m in memory]
+        for m, x in zip(memory, leaves, strict=True):
+            m[0] = x
+        return before
+    for a, b in zip(gradients(views), gradients(list), strict=True):
+        assert (a is None) == (b is None)
+        np.testing.assert_array_equal(a if a is None else a.numpy(), b if b is None else b.numpy())
+
+
 @each([x for x in LINES if x.smooth])
 def test_gradients_against_differences(line):
     xs = [tinyrnn.from_numpy(a).requires_grad_() for a in arrays_of(line)]

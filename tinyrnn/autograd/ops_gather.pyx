@@ -16,7 +16,7 @@ from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
 from tinyrnn.autograd.ops_memory cimport value_of
 from tinyrnn.autograd.ops_sort cimport pick
 from tinyrnn.autograd.rows cimport dim_of
-from tinyrnn.autograd.tensor cimport Tensor, wrap
+from tinyrnn.autograd.tensor cimport Tensor, requires_now, wrap
 from tinyrnn.kernels.rows cimport select_where
 
 import numpy as np
@@ -94,7 +94,7 @@ def masked_fill(Tensor input not None, mask, value):
 
     def backward(y, dy):
         return masked_fill(dy, m, 0), where(m, dy, 0) if v_wanted else None
-    v_wanted = v.requires
+    v_wanted = requires_now(v)
     return record(choice(shape, m.array, v.array, input.array), (input, v), backward, (m,))
 
 
@@ -177,7 +177,7 @@ def gather(Tensor input not None, dim, index):
     cdef tuple shape = shape_of(at), own = shape_of(input.array)
     if len(own) == len(shape) > 0 and own[:d] == shape[:d] and own[d + 1:] == shape[d + 1:]:
         at = in_range("gather", at, input, d, False)
-        return pick(input, at.copy() if input.requires else at, d)
+        return pick(input, at.copy() if requires_now(input) else at, d)
     if PyArray_NDIM(input.array) == 0:
         return gather(input.reshape(1), 0, wrap(at_least_1d(at))).reshape(shape)
     return take_at("gather", input, grid("gather", input, d, at_least_1d(at))).reshape(shape)

@@ -16,7 +16,7 @@ from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
 from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_memory cimport fitted, value_of
-from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, version_of, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, requires_now, version_of, wrap
 from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside, take_rows
 
 from math import prod
@@ -224,8 +224,7 @@ cdef Tensor take_at(str name, Tensor x, list arrays):
     except IndexError:
         raise IndexError(f"{name}: indices of the shapes {[a.shape for a in arrays if a is not None]} cannot be "
                          "broadcast together") from None
-    refresh(x)
-    kept = frozen(arrays) if x.requires and get_mode() == RECORDING else None
+    kept = frozen(arrays) if requires_now(x) and get_mode() == RECORDING else None
 
     def backward(y, dy):
         return sum_at(name, shape, kept, dy)
@@ -289,7 +288,7 @@ cdef Tensor put_at(str name, Tensor x, list arrays, Tensor value):
         value = convert(value, x.array.dtype, False)
     value = fitted(name, value, target)
     old = before(x)
-    kept = frozen(arrays) if old.requires or value.requires else None
+    kept = frozen(arrays) if old.requires or requires_now(value) else None
 
     def backward(y, dy):
         return put_at(name, dy.clone(), kept, wrap(np.zeros((), dy.dtype))), take_at(name, dy, kept)
@@ -311,7 +310,7 @@ cdef Tensor add_at(str name, Tensor x, list arrays, Tensor value):
         raise DtypeError(f"{name}: {value.dtype} values cannot be added to a {x.dtype} tensor")
     value = fitted(name, value, target_shape(name, x, arrays))
     old = before(x)
-    kept = frozen(arrays) if value.requires else None
+    kept = frozen(arrays) if requires_now(value) else None
 
     def backward(y, dy):
         return dy, None if kept is None else take_at(name, dy, kept)

@@ -8,7 +8,7 @@ from tinyrnn.autograd.deferred cimport Product, worth_deferring
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_arithmetic cimport multiple
 from tinyrnn.autograd.product cimport batched_into, multiply
-from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
+from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, requires_now, wrap
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def matmul(Tensor input not None, Tensor other not None):
         return with_vector(a, b)
     if not fits(a.array, b.array):
         raise ShapeError(f"matmul: {a.shape} @ {b.shape}")
-    kept_a, kept_b = (a if b.requires else None), (b if a.requires else None)
+    kept_a, kept_b = (a if requires_now(b) else None), (b if requires_now(a) else None)
 
     def backward(y, dy, sums):
         da = db = None
@@ -225,7 +225,7 @@ def linear(Tensor input not None, Tensor weight not None, Tensor bias=None):
         y = y[0]
     if bias is not None:
         add_to_rows(y, bias.array)
-    kept_x, kept_w = (x if weight.requires else None), (weight if x.requires else None)
+    kept_x, kept_w = (x if requires_now(weight) else None), (weight if requires_now(x) else None)
 
     def backward(y, dy):
         dx = dw = None

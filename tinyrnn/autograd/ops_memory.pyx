@@ -9,7 +9,7 @@ from tinyrnn.autograd.engine cimport before, rebase, record
 from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_arithmetic cimport zeros_of
 from tinyrnn.autograd.rows cimport dim_of
-from tinyrnn.autograd.tensor cimport Tensor, changed, version_of, wrap
+from tinyrnn.autograd.tensor cimport Tensor, changed, requires_now, version_of, wrap
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def add_(Tensor input not None, other, *, alpha=1):
     cdef Tensor b
     if type(other) is Tensor and alpha == 1 and not input.requires and input.source is None:
         b = other
-        if (not b.requires and PyArray_TYPE(b.array) == PyArray_TYPE(input.array) and is_real(b.array)
+        if (not requires_now(b) and PyArray_TYPE(b.array) == PyArray_TYPE(input.array) and is_real(b.array)
                 and same_shape(input.array, b.array) and PyArray_IS_C_CONTIGUOUS(input.array)
                 and not np.may_share_memory(input.array, b.array)):
             before(input)

@@ -60,3 +60,9 @@ cdef enum:
 cdef inline int refresh(Tensor x) except -1:
     """A view whose memory was changed in place since it was made gets its history anew."""
     return 0 if x.source is None or x.seen == x.version.count else renew_chain(x)
+
+
+cdef inline bint requires_now(Tensor x) except -1:
+    """Whether a gradient is wanted for x, after what has been written to the memory that it is a view of."""
+    refresh(x)
+    return x.requires

@@ -8,7 +8,7 @@ import torch
 
 import tinyrnn
 from tinyrnn import nn
-from tinyrnn.autograd import methods
+from tinyrnn.autograd import fused_loss, methods
 from tinyrnn.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 HUGE = 2 ** 63 - 1
@@ -137,6 +137,30 @@ def test_reductions_to_truth_values_and_over_no_named_dimension():
 def test_whole_numbers_wrap_round_without_a_warning():
     assert (tinyrnn.tensor([-2 ** 63]) // tinyrnn.tensor([-1])).tolist() == [-2 ** 63]
     assert nn.functional.pad(tinyrnn.tensor([1]), (1, 0), value=float("inf")).tolist()[1] == 1
+
+
+def test_numbers_too_large_for_float32_become_infinite_without_a_warning():
+    x, large = tinyrnn.ones(3), tinyrnn.full((3,), 3e38)
+    assert nn.utils.rnn.pad_sequence([x, x[:2]], padding_value=1e300)[2, 1].item() == float("inf")
+    assert nn.functional.gaussian_nll_loss(x, x, 1e300).item() == float("inf")
+    assert tinyrnn.bincount(tinyrnn.tensor([0, 0]), large[:2]).item() == float("inf")
+    assert tinyrnn.multinomial(large, 2).shape == (2,)
+    assert nn.functional.nll_loss(-tinyrnn.ones(2, 3), tinyrnn.tensor([0, 1]), large).isnan().item()
+    table = tinyrnn.ones(2, 3)
+    nn.functional.embedding(tinyrnn.tensor([0]), table, max_norm=1e-300)
+    assert table.tolist() == [[0, 0, 0], [1, 1, 1]]
+    tinyrnn.linspace(3, float("inf"), 3)
+
+
+def test_a_power_has_no_modulus():
+    for call in (lambda: pow(tinyrnn.tensor([2]), 3, 5), lambda: pow(2, tinyrnn.tensor([3]), 5)):
+        with pytest.raises(TypeError, match="pow"):
+            call()
+
+
+def test_the_fused_cross_entropy_knows_its_reductions():
+    with pytest.raises(ValueError, match="not 'men'"):
+        fused_loss.cross_entropy(tinyrnn.ones(2, 3), tinyrnn.tensor([0, 1]), reduction="men")
 
 
 @pytest.mark.parametrize("target", [[[2, 5, 3]], [[2], [2]], [[], []], [2, 5]])

@@ -175,6 +175,11 @@ def test_saturation_refuses_what_has_no_limits():
         inspect.saturation(nn.RNN(1, 1, nonlinearity="relu"))
     with pytest.raises(ValueError, match="margin must be between 0 and 0.5"):
         inspect.saturation(nn.GRU(1, 1), margin=0.5)
+    layer = nn.GRU(1, 2)
+    with inspect.saturation(layer) as watch:
+        layer.step(tinyrnn.ones(1, 1))
+    with pytest.raises(RuntimeError, match="not called inside the with block"):
+        assert watch.shares
 
 
 # ---- gradient norms --------------------------------------------------------------------------------------------------

@@ -116,6 +116,19 @@ def test_a_kept_graph_can_be_walked_again(cell):
 
 
 @cells
+def test_walking_again_leaves_alone_what_the_caller_has_made_of_the_outputs(cell):
+    args = arguments(cell, 4, 3, 2, 5, "float32")
+    outputs = apply(fused_recurrent, cell)(*args)
+    starts = [tensor(np.ones(y.shape, y.dtype)) for y in outputs]
+    first = grad(outputs, args, starts, retain_graph=True)
+    for y in outputs:
+        y.data.zero_()
+    second = grad(outputs, args, starts)
+    assert_same([g.array for g in second], [g.array for g in first])
+    assert not any(y.array.any() for y in outputs)
+
+
+@cells
 def test_changed_in_place_is_noticed(cell):
     for k in range(1, len(arguments(cell, 2, 2, 3, 4, "float64"))):
         args = arguments(cell, 2, 2, 3, 4, "float64")

@@ -354,3 +354,11 @@ def test_a_gradient_on_shared_memory_is_not_added_to():
     with pytest.raises(RuntimeError, match=r"\(3,\) share their memory"):
         (x * plain([1.0, 2.0, 3.0])).sum().backward()
     assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_a_gradient_that_overlaps_with_the_sum():
+    memory = np.arange(1.0, 41.0)
+    x, sum = leaf(np.zeros(36).tolist()), memory.copy()
+    x.grad = tinyrnn.from_numpy(sum[4:])
+    (x * 1).backward(tinyrnn.from_numpy(sum[:36]))
+    assert x.grad.tolist() == (memory[4:] + memory[:36]).tolist()

@@ -50,6 +50,13 @@ def test_of_two_where_one_is_nan(name):
     check(*method(name), np.array([nan, 1.0, 2.0, nan, 3.0]), np.array([1.0, nan, 2.0, nan, inf]), second=False)
 
 
+def test_keepdim_beside_a_second_tensor_is_refused():
+    x = leaf(np.ones(3))
+    for name in ("max", "min"):
+        with pytest.raises(TypeError, match=f"{name}: keepdim"):
+            getattr(x, name)(x, keepdim=True)
+
+
 def test_several_dims():
     for op in (lambda x: x.amax((0, 2)), lambda x: x.amin((1, 2), True), lambda x: x.transpose(0, 1).amax((0, -1))):
         check(op, op, drawn((3, 4, 5)))

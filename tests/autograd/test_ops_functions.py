@@ -175,6 +175,14 @@ def test_isclose(equal_nan):
     assert_same(tensor([True]).isclose(tensor([True])), torch.tensor([True]))
 
 
+def test_a_clamp_that_is_refused_changes_nothing():
+    for maximum in ("x", tensor([1.0, 1.0]), tensor(np.ones((2, 3))), tensor([1.0, 1.0, 1.0]).double()):
+        x = tensor(np.zeros(3, np.float32))
+        with pytest.raises((TypeError, ValueError, RuntimeError), match="clamp_max|expand"):
+            x.clamp_(min=2, max=maximum)
+        assert x.tolist() == [0, 0, 0]
+
+
 def test_isclose_within_less_than_nothing():
     for tolerances in ({"rtol": -1}, {"atol": -1}, {"rtol": nan}):
         with pytest.raises(ValueError, match="isclose: rtol"):

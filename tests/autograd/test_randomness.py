@@ -143,3 +143,15 @@ def test_numbers_come_in_the_order_of_the_memory(lying, draw):
     lambda lib, x: lib.randn_like(x)])
 def test_numbers_like_an_expanded_tensor(lying, draw):
     test_numbers_come_in_the_order_of_the_memory(lying, draw)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda lib, x: x.bernoulli_(lib.linspace(0.1, 0.9, 3).expand(x.shape[:-1] + (3,)) if x.shape[-1] == 3 else x * 0.3),
+    lambda lib, x: lib.bernoulli(x * 0.4), lambda lib, x: lib.multinomial(x[0], 3) if x.ndim == 3 else x,
+    lambda lib, x: lib.nn.init.uniform_(x, -1, 2), lambda lib, x: lib.nn.init.normal_(x, 1, 2),
+    lambda lib, x: lib.nn.init.kaiming_uniform_(x), lambda lib, x: lib.nn.init.xavier_normal_(x),
+    lambda lib, x: lib.nn.init.trunc_normal_(x)])
+@pytest.mark.parametrize("lying", [lambda x: x, lambda x: x.transpose(0, 1), lambda x: x.permute(2, 0, 1)])
+def test_other_draws_in_the_order_of_the_memory(lying, draw):
+    x, z = (draw(lib, lying(lib.ones(5, 4, 3))) for lib in (tinyrnn, torch))
+    assert_same(x, z)

@@ -146,6 +146,15 @@ def test_nan_is_never_best(tmp_path):
     assert run.since_best() == 1
 
 
+def test_the_figure_that_tells_the_best_must_be_logged(tmp_path):
+    run = Run(tmp_path, {"model": nn.Linear(2, 2)}, best="valid", progress=False)
+    for _ in run.epochs(1):
+        with pytest.raises(KeyError, match="'valid'"):
+            run.log(train=1.0)
+        assert not run.history and not (tmp_path / "log.jsonl").exists()
+        run.log(valid=1.0)
+
+
 def test_an_epoch_must_be_logged(tmp_path):
     run = Run(tmp_path, {}, progress=False)
     with pytest.raises(RuntimeError, match="must end with log"):

@@ -230,7 +230,8 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     """``steps`` values at equal distances from start to end, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace: the number of steps must not be negative, not {steps}")
-    array = np.linspace(float(start), float(end), operator.index(steps))
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = np.linspace(float(start), float(end), operator.index(steps))
     return leaf(cast(array, as_dtype("linspace", dtype) or dtypes.float32), requires_grad, device)
 
 

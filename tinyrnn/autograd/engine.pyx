@@ -1,4 +1,4 @@
-"""The engine: what an operation writes down when it runs, and the pass that walks it backward.
+"""The engine: what an operation writes down when it runs.
 
 An operation computes its output and calls ``record(out, parents, backward, saved)``. If a gradient is wanted for one
 of the parents, the output gets a Node: the parents' own nodes, and the function ``backward(y, dy)``, which turns the

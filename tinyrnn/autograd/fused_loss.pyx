@@ -107,6 +107,8 @@ cdef ndarray reduced(ndarray loss, Py_ssize_t n, str reduction, double total):
     cdef Py_ssize_t i
     if reduction == "none":
         return loss
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'cross_entropy: reduction must be "none", "mean" or "sum", not {reduction!r}')
     for i in range(n):
         sum += number(loss, i)
     return scalar(sum / total if reduction == "mean" else sum, PyArray_TYPE(loss))

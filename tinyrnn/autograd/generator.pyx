@@ -18,6 +18,7 @@ cimport cython
 from libc.string cimport memcpy
 from numpy cimport PyArray_DATA
 
+from tinyrnn.autograd.arrays cimport as_it_lies
 from tinyrnn.kernels cimport mersenne
 from tinyrnn.kernels.mersenne cimport Mersenne, int64_t, uint32_t, uint64_t
 
@@ -72,7 +73,7 @@ def _check_weights(weights, num_samples, replacement):
                            f"got {num_samples} > {weights.shape[-1]}")
     if not ((weights >= 0) & (weights < np.inf)).all():
         raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0")
-    if not (weights.sum(axis=-1) > 0).all():
+    if not (weights > 0).any(axis=-1).all():
         raise RuntimeError("multinomial: invalid multinomial distribution (sum of probabilities <= 0)")
 
 
@@ -198,10 +199,10 @@ cdef class Generator:
         """
         if shape is None:
             p = np.asarray(p)
-            out = _new_real_array("bernoulli", p.shape, p.dtype)
+            out = _new_real_array("bernoulli", p.shape, p.dtype)        # of a dtype that can be drawn
             if not ((0 <= p) & (p <= 1)).all():
                 raise RuntimeError("bernoulli expects every p to be in [0, 1]")
-            np.less(self.uniform(out.shape, out.dtype), p, out=out, casting="unsafe")
+            np.less(as_it_lies(lambda shape: self.uniform(shape, p.dtype), p), p, out=out, casting="unsafe")
             return out
         if not 0 <= p <= 1:
             raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
@@ -245,7 +246,8 @@ cdef class Generator:
         weights = np.asarray(weights)
         _check_weights(weights, num_samples, replacement)
         if num_samples == 1 or not replacement:
-            score = weights / self.exponential(weights.shape, weights.dtype)
+            with np.errstate(over="ignore"):
+                score = weights / as_it_lies(lambda shape: self.exponential(shape, weights.dtype), weights)
             return np.argsort(-score, axis=-1, kind="stable")[..., :num_samples]
         edges = np.cumsum(weights, axis=-1)
         edges /= edges[..., -1:].copy()

@@ -249,7 +249,8 @@ cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
 
 cdef Tensor add_into(Tensor sum, Tensor g):
     changed(sum)
-    if PyArray_CHKFLAGS(sum.array, NPY_ARRAY_CARRAY) and same_shape(sum.array, g.array):
+    if (PyArray_CHKFLAGS(sum.array, NPY_ARRAY_CARRAY) and same_shape(sum.array, g.array)
+            and (owned(g) or not np.may_share_memory(sum.array, g.array))):
         accumulate(sum.array, g.array)
     elif any([sum.stride(d) == 0 and n > 1 for d, n in enumerate(sum.shape)]):
         raise RuntimeError(f"backward: elements of a .grad of shape {sum.shape} share their memory; give it a copy")
@@ -356,8 +357,8 @@ cdef list start(list outputs, object gradients):
     """The gradients that the pass starts from."""
     cdef Tensor t, g
     cdef list result = []
-    given = [None] * len(outputs) if gradients is None else gradients
-    given = [given] if isinstance(given, Tensor) else list(given)
+    gradients = [None] * len(outputs) if gradients is None else gradients
+    given = [gradients] if isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
         raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")
     for t, g in zip(outputs, given):
@@ -373,8 +374,7 @@ cdef list start(list outputs, object gradients):
 
 def register_hook(Tensor self not None, hook):
     """Calls ``hook(grad)`` when the gradient of this tensor is known; what it returns, if anything, replaces it.
-    Returns a handle whose ``remove()`` takes the hook away again.
-    """
+    Returns a handle whose ``remove()`` takes the hook away again."""
     cdef dict hooks
     refresh(self)
     if not self.requires:

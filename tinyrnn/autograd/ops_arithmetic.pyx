@@ -180,7 +180,7 @@ def _rounded_quotient(Tensor a not None, Tensor b not None, rounding_mode):
         raise ValueError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}')
     x, z = wrap(a.array), wrap(b.array)
     if is_real(a.array):
-        y = wrap(np.trunc(div(x, z).array))
+        y = wrap(np.asarray(np.trunc(div(x, z).array)))
     else:
         y = mul(floor_divide(abs(x), abs(z)), 1 - 2 * bitwise_xor(lt(x, 0), lt(z, 0)).to(a.dtype))
 

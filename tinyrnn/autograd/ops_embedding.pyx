@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 from numpy cimport NPY_INT64, PyArray_DATA, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport contiguous, shape_of
+from tinyrnn.autograd.arrays cimport cast, contiguous, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport sum_at
 from tinyrnn.autograd.tensor cimport Tensor, changed, wrap
@@ -78,10 +78,11 @@ cdef int shorten(Tensor weight, ndarray rows, object max_norm, object norm_type)
     elif norm_type == 0:
         length = (used != 0).sum(1).astype(np.float64)
     else:
-        length = (used ** norm_type).sum(1) ** (1 / norm_type)
+        with np.errstate(all="ignore"):
+            length = (used ** norm_type).sum(1) ** (1 / norm_type)
     long = length > max_norm
     if long.any():
-        weight.array[rows[long]] *= (max_norm / (length[long] + 1e-7)).astype(weight.array.dtype)[:, None]
+        weight.array[rows[long]] *= cast(max_norm / (length[long] + 1e-7), weight.array.dtype)[:, None]
         changed(weight)
     return 0
 

@@ -85,6 +85,8 @@ def max(Tensor input not None, dim=None, keepdim=False):
     ``max(a, b)`` of two tensors is :func:`maximum`.
     """
     if isinstance(dim, Tensor):
+        if keepdim:
+            raise TypeError("max: keepdim belongs to a dimension, not to a second tensor")
         return maximum(input, dim)
     if dim is None:
         return over_dims("max", True, input, None, keepdim)
@@ -97,6 +99,8 @@ def min(Tensor input not None, dim=None, keepdim=False):
     ``min(a, b)`` of two tensors is :func:`minimum`.
     """
     if isinstance(dim, Tensor):
+        if keepdim:
+            raise TypeError("min: keepdim belongs to a dimension, not to a second tensor")
         return minimum(input, dim)
     if dim is None:
         return over_dims("min", False, input, None, keepdim)

@@ -190,22 +190,22 @@ def fmod(input, other):
 
 def clamp_min(Tensor input not None, min):
     """y = max(x, min); a NaN stays.    dx = dy where x >= min,  dmin = dy where x < min"""
-    cdef Tensor x = operand("clamp", input, min), low = operand("clamp", min, input)
+    cdef Tensor x = operand("clamp_min", input, min), low = operand("clamp_min", min, input)
     cdef bint low_wanted = low.requires
 
     def backward(y, dy):
         return dy.masked_fill(~(x >= low), 0), dy.masked_fill(~(x < low), 0) if low_wanted else None
-    return record(compute("clamp", &maximum_loops, "maximum", x, low), (x, low), backward, (x, low))
+    return record(compute("clamp_min", &maximum_loops, "maximum", x, low), (x, low), backward, (x, low))
 
 
 def clamp_max(Tensor input not None, max):
     """y = min(x, max); a NaN stays.    dx = dy where x <= max,  dmax = dy where x > max"""
-    cdef Tensor x = operand("clamp", input, max), high = operand("clamp", max, input)
+    cdef Tensor x = operand("clamp_max", input, max), high = operand("clamp_max", max, input)
     cdef bint high_wanted = high.requires
 
     def backward(y, dy):
         return dy.masked_fill(~(x <= high), 0), dy.masked_fill(~(x > high), 0) if high_wanted else None
-    return record(compute("clamp", &minimum_loops, "minimum", x, high), (x, high), backward, (x, high))
+    return record(compute("clamp_max", &minimum_loops, "minimum", x, high), (x, high), backward, (x, high))
 
 
 def clamp(Tensor input not None, min=None, max=None):
@@ -223,6 +223,8 @@ def clamp_(Tensor input not None, min=None, max=None):
     """In-place clamp: the result replaces the values of the tensor, which is returned."""
     if min is None and max is None:
         raise RuntimeError("clamp_: at least one of min and max is needed")
+    if not isinstance(max, (int, float, type(None))):               # tried before anything is written
+        clamp_max(wrap(input.array), max).expand(input.shape)
     if min is not None:
         clamp_min_(input, min)
     return input if max is None else clamp_max_(input, max)

@@ -8,7 +8,7 @@ from collections import namedtuple
 from libc.stdint cimport int64_t
 from numpy cimport NPY_FLOAT, PyArray_DATA, PyArray_DIMS, PyArray_NDIM, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport contiguous, is_real, shape_of
+from tinyrnn.autograd.arrays cimport cast, contiguous, is_real, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.rows cimport Rows, by_rows, dim_of
 from tinyrnn.autograd.tensor cimport Tensor, wrap
@@ -175,4 +175,4 @@ def bincount(Tensor input not None, weights=None, minlength=0):
     if weights.shape != input.shape:
         raise ShapeError(f"bincount: weights of shape {weights.shape} for {input.shape} integers")
     y = np.bincount(x, weights.array, minlength)
-    return wrap(y.astype(np.float32) if weights.dtype == np.float32 else y)
+    return wrap(cast(y, weights.dtype) if weights.dtype == np.float32 else y)

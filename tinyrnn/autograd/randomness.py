@@ -133,7 +133,9 @@ def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
 def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
     """Fills the tensor with 0 and 1, 1 with probability ``p``: a number, or a tensor of the same shape."""
     if isinstance(p, Tensor):
-        return _refill(self, cast(_chosen(generator).bernoulli(np.broadcast_to(p.array, self.shape)), self.dtype))
+        chances = np.empty_like(self.array, p.dtype)
+        chances[...] = p.array
+        return _refill(self, cast(_chosen(generator).bernoulli(chances), self.dtype))
     return _fill(self, lambda shape: _chosen(generator).bernoulli(p, shape))
 
 

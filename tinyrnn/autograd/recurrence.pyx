@@ -219,9 +219,10 @@ cdef class Layer:
         cdef Py_ssize_t H = s.H, P = s.P, G = s.G, whole = whole_hh(s)
         cdef list keep = [None if g is None else contiguous((<Tensor> g).array) for g in (dout, dhn, dcn)]
         cdef ndarray dx = None
-        if self.spent:                  # a second pass over a kept graph
+        if self.spent:                  # a second pass over a kept graph; what the first returned is the caller's
+            self.out = self.array(s.T * s.B, P, zero=self.lengths is not None)
             self.hn, self.cn = self.array(s.B, P), self.array(s.B, H)
-            s.hn, s.cn = PyArray_DATA(self.hn), PyArray_DATA(self.cn)
+            s.out, s.hn, s.cn = PyArray_DATA(self.out), PyArray_DATA(self.hn), PyArray_DATA(self.cn)
             self.forward(True)
         self.held, self.spent = [], True
         s.dout, s.dhn, s.dcn = address(keep[0]), address(keep[1]), address(keep[2])

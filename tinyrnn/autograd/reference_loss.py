@@ -79,7 +79,8 @@ def check_classes(name, shape, target, weight, ignore_index, dim):
 def total_weight(target, weight, ignore_index, dtype):
     """The sum of the weights of all rows that count."""
     kept = target.array[target.array != ignore_index]
-    total = len(kept) if weight is None else weight.array[kept].sum()
+    with np.errstate(over="ignore"):
+        total = len(kept) if weight is None else weight.array[kept].sum()
     return record(np.asarray(total, dtype), (), None)
 
 

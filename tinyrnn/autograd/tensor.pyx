@@ -227,8 +227,8 @@ cdef class Tensor:
     def __mod__(self, other): return ops["remainder"](self, other)
     def __rmod__(self, other): return ops["remainder"](other, self)
     def __imod__(self, other): return ops["remainder_"](self, other)
-    def __pow__(self, other, modulo): return ops["pow"](self, other)
-    def __rpow__(self, other, modulo): return ops["pow"](other, self)
+    def __pow__(self, other, modulo): return ops["pow"](self, other) if modulo is None else NotImplemented
+    def __rpow__(self, other, modulo): return ops["pow"](other, self) if modulo is None else NotImplemented
     def __ipow__(self, other): return ops["pow_"](self, other)
     def __matmul__(self, other): return ops["matmul"](self, other)
     def __rmatmul__(self, other): return ops["matmul"](other, self)

@@ -135,8 +135,8 @@ class saturation(Watch):  # noqa: N801 - used as a function
         watch.units                                     # {"l0.forget": array (2, H), ...}, the same for every unit
 
     A sigmoid counts as shut below ``margin`` and as open above 1 - margin; a tanh (the state of an RNN, the candidate
-    of a GRU, the cell input of an LSTM) below -(1 - margin) and above 1 - margin. Padding does not count. A layer with
-    relu raises ValueError: it has no such limits.
+    of a GRU, the cell input of an LSTM) below -(1 - margin) and above 1 - margin. Padding does not count, nor
+    does ``rnn.step``. A layer with relu raises ValueError: it has no such limits.
     """
 
     def __init__(self, rnn, margin=0.1):
@@ -182,6 +182,8 @@ class saturation(Watch):  # noqa: N801 - used as a function
     @property
     def units(self):
         """{gate: array (2, H)}: the share of steps in which each unit is shut, and is open."""
+        if not self.calls:
+            raise RuntimeError("saturation: the layer was not called inside the with block; step() does not count")
         return {name: counts / self.total[name] for name, counts in self.counts.items()}
 
     @property

@@ -5,7 +5,7 @@
  * are plain: the compiler turns them into vector code for the machine it compiles for.
  *
  *   UNARY(name, y)     y[i] = f(x[i]);              x, y: n elements side by side
- *   BINARY(name, y)    y[i] = f(a[i], b[i]);        a and b may each be one repeated element (stride 0)
+ *   BINARY(name, y)    y[i] = f(a[i], b[i]);        a and b with any step; 0 repeats one element
  *   COMPARE(name, y)   the same with a truth value as the result
  *
  * No loop allocates, reads past n, or touches Python. Results never overlap their operands.

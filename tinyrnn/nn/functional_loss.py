@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from tinyrnn.autograd import fused_loss, reference_loss
-from tinyrnn.autograd.arrays import DtypeError, ShapeError
+from tinyrnn.autograd.arrays import DtypeError, ShapeError, cast
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.fused import is_fused_enabled
 from tinyrnn.autograd.grad_mode import no_grad
@@ -240,7 +240,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     """
     check_reduction("gaussian_nll_loss", reduction)
     if isinstance(var, (int, float)):
-        var = record(np.full(input.shape, var, input.dtype), (), None)
+        var = record(np.full(input.shape, cast(var, input.dtype)), (), None)
     if (var.array < 0).any():
         raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:

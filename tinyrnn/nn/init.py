@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import cast
+from tinyrnn.autograd.arrays import as_it_lies, cast
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.generator import default_generator
 from tinyrnn.autograd.grad_mode import no_grad
@@ -27,7 +27,9 @@ def fill(tensor, values):
 def draw(tensor, distribution, first, second, generator):
     """An array like the tensor from "uniform" (low, high) or "normal" (mean, standard deviation)."""
     source = default_generator if generator is None else generator
-    return getattr(source, distribution)(tensor.shape, tensor.dtype, first, second)
+    more = () if distribution == "uniform" else (tensor.is_contiguous(),)
+    return as_it_lies(lambda shape: getattr(source, distribution)(shape, tensor.dtype, first, second, *more),
+                      tensor.array)
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -152,7 +154,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     require(tensor.ndim >= 2, "Only tensors with 2 or more dimensions are supported")
     if tensor.array.size == 0:
         return tensor
-    flat = draw(tensor, "normal", 0.0, 1.0, generator).reshape(tensor.shape[0], -1)
+    flat = draw(tensor.contiguous(), "normal", 0.0, 1.0, generator).reshape(tensor.shape[0], -1)
     wide = flat.shape[0] < flat.shape[1]
     q, r = np.linalg.qr(flat.T if wide else flat)
     q *= np.sign(np.diagonal(r))

@@ -200,6 +200,8 @@ class Run:
         figures = {name: value.item() if hasattr(value, "item") else value for name, value in figures.items()}
         line = {"epoch": len(self.history) + 1, "updates": self.updates, **figures, "seconds": self.seconds()}
         json.dumps(line)                                # raises before anything has changed
+        if self.best and self.best not in line:
+            raise KeyError(f"Run: the figure {self.best!r} that tells the best epoch was not logged")
         self.history.append(line)
         self.totals, self.done = {}, 0
         self.started = time.perf_counter()

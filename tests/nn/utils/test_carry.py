@@ -1,4 +1,6 @@
 """States carried over: the forward pass is that of one long sequence, and no gradient goes further back."""
+import collections
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +38,8 @@ def test_any_nesting():
     found = detach_state([h, (h, None)])
     assert isinstance(found, list) and isinstance(found[1], tuple) and found[1][1] is None
     assert not found[0].requires_grad and not found[1][0].requires_grad and h.requires_grad
+    named = collections.namedtuple("State", "h c")(h, [h])
+    assert type(detach_state(named)) is type(named) and not detach_state(named).c[0].requires_grad
     with pytest.raises(TypeError, match="detach_state: a state is a tensor, or a tuple or list of states, not int"):
         detach_state((h, 1))
 

@@ -72,3 +72,12 @@ def test_backward_belongs_inside():
         loss = model(tinyrnn.ones(1, 3, requires_grad=True)).sum()
     with pytest.raises(RuntimeError, match=r"modified|changed"):
         loss.backward()
+
+
+def test_an_error_while_noise_is_added_leaves_none():
+    model = layer()
+    before = bits(model)
+    parameters = [*model.parameters(), tinyrnn.ones(2, requires_grad=True).expand(3, 2)]     # cannot be added to
+    with pytest.raises(RuntimeError, match="expand"), weight_noise(parameters, 0.1):
+        pass
+    assert bits(model) == before

@@ -17,7 +17,8 @@ def detach_state(state):
     if isinstance(state, Tensor):
         return state.detach()
     if isinstance(state, (tuple, list)):
-        return type(state)(detach_state(part) for part in state)
+        parts = [detach_state(part) for part in state]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
     raise TypeError(f"detach_state: a state is a tensor, or a tuple or list of states, not {type(state).__name__}")
 
 

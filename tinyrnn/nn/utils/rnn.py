@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import ShapeError
+from tinyrnn.autograd.arrays import ShapeError, cast
 from tinyrnn.autograd.engine import record
 from tinyrnn.autograd.ops_join import cat
 from tinyrnn.autograd.tensor import Tensor
@@ -172,7 +172,7 @@ def rows_at(x, source, fill=0.0):
     the same way: x (n, *), source of any shape."""
     n, outside = len(x), source < 0
     out = x.array.take(source, 0)
-    out[outside] = fill
+    out[outside] = cast(fill, out.dtype)
 
     def backward(y, dy):
         wanted, inverse = np.flatnonzero(~outside), np.full(n, -1)

@@ -22,10 +22,10 @@ def weight_noise(parameters, std, generator=None):
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     parameters = parameters if std > 0 else []
     kept = [p.detach().clone() for p in parameters]
-    with no_grad():
-        for p in parameters:
-            p.add_(randn_like(p, generator=generator), alpha=std)
     try:
+        with no_grad():
+            for p in parameters:
+                p.add_(randn_like(p, generator=generator), alpha=std)
         yield
     finally:
         with no_grad():

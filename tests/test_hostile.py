@@ -152,6 +152,12 @@ def test_numbers_too_large_for_float32_become_infinite_without_a_warning():
     tinyrnn.linspace(3, float("inf"), 3)
 
 
+def test_padding_beyond_all_memory():
+    for n in (2 ** 62, 2 ** 63 - 1):
+        with pytest.raises((ValueError, MemoryError), match="dimension|array|allocate"):
+            nn.functional.pad(tinyrnn.ones(2), (n, n))
+
+
 def test_a_power_has_no_modulus():
     for call in (lambda: pow(tinyrnn.tensor([2]), 3, 5), lambda: pow(2, tinyrnn.tensor([3]), 5)):
         with pytest.raises(TypeError, match="pow"):

@@ -165,3 +165,14 @@ def test_only_functions_are_decorated():
     for wrong in (3, type("Class", (), {})):
         with pytest.raises(TypeError, match="no_grad decorates functions"):
             no_grad()(wrong)
+
+
+def test_async_functions_are_not_decorated():
+    async def coroutine():
+        pass
+
+    async def generator():
+        yield
+    for function in (coroutine, generator):
+        with pytest.raises(TypeError, match="no_grad does not decorate async functions"):
+            no_grad()(function)

@@ -67,6 +67,7 @@ VIEWS = {
     "diagonal above": ((2, 3, 4), lambda x: x.diagonal(1, -2, -1)),
     "diagonal below": ((4, 2, 3), lambda x: x.diagonal(-2, 0, 2)),
     "diagonal outside": ((3, 3), lambda x: x.diagonal(5)),
+    "diagonal far outside": ((3, 3), lambda x: x.diagonal(-2**63)),
     "chain": ((4, 3, 2), lambda x: x[1:].transpose(0, 2)[0].t()[::2].flatten()),
 }
 

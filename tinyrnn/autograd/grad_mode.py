@@ -36,6 +36,8 @@ class Guard:
     def __call__(self, function):
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"{type(self).__name__} decorates functions, not {function!r}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{type(self).__name__} does not decorate async functions: use it with `with` inside")
         if inspect.isgeneratorfunction(function):
             return self.guarded_generator(function)
 

@@ -234,7 +234,7 @@ cdef Tensor framed(Tensor x, tuple ends, object value):
     for i in range(len(ends) // 2):
         d = len(shape) - 1 - i
         first, last, n = ends[2 * i], ends[2 * i + 1], shape[d]
-        shape[d] = n + first + last
+        shape[d] = n + ends[2 * i] + ends[2 * i + 1]        # Python's integers: no sum is too large
         if shape[d] < 0:
             raise ShapeError(f"pad: {ends} cuts more off than there is in {x.shape}")
         taken[d] = slice(max(0, -first), max(max(0, -first), n - max(0, -last)))

@@ -378,6 +378,7 @@ def diagonal(Tensor input not None, offset=0, dim1=0, dim2=1):
     cdef npy_intp strides[64]
     if a == b:
         raise ShapeError(f"diagonal: two different dimensions of {input.shape} are needed, not {dim1} and {dim2}")
+    k = max(-PyArray_DIMS(x)[a], min(k, PyArray_DIMS(x)[b]))            # further out there is nothing either
     for i in range(PyArray_NDIM(x)):
         if i != a and i != b:
             shape[n], strides[n] = PyArray_DIMS(x)[i], PyArray_STRIDES(x)[i]

@@ -358,7 +358,7 @@ def add_training(parser):
 
 
 def add_translating(parser):
-    add = parser.add_argument
+    add, parser.usage = parser.add_argument, "%(prog)s [input] [options]"       # --run would take the input as well
     add("input", nargs="?", type=Path, help="text to translate; without it, standard input")
     add("--run", type=Path, nargs="+", default=[Path("runs/translate")], help="several are averaged at every step")
     add("--checkpoint", nargs="+", default=["best.npz"], help="several are averaged at every step")

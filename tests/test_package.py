@@ -49,6 +49,14 @@ def test_the_heap_has_large_pages_to_come():
 
 
 @pytest.mark.slow
+def test_a_folder_that_is_not_compiled_says_so(tmp_path):
+    for folder in ("", "kernels"):
+        (tmp_path / "tinyrnn" / folder).mkdir()
+        shutil.copy(ROOT / "tinyrnn" / folder / "__init__.py", tmp_path / "tinyrnn" / folder)
+    failed = subprocess.run([sys.executable, "-c", "import tinyrnn"], cwd=tmp_path, capture_output=True, text=True)
+    assert failed.returncode and "ImportError: tinyrnn: nothing in this folder is compiled" in failed.stderr
+
+
 def test_import_takes_at_most_half_longer_than_numpy():
     # Processor time, not the clock, and the best of several neighbouring pairs: a busy moment slows one of the two.
     # benchmarks/ measures the ratio itself.

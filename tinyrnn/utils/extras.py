@@ -9,4 +9,4 @@ def optional(module):
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"this needs {module}: pip install 'tinyrnn[examples]'") from error
+        raise ImportError(f"this needs {module}: pip install {module.split('.')[0]}") from error

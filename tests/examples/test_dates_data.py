@@ -204,7 +204,7 @@ def test_normalise(data):
 
 def test_babel_missing(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "babel", None)
-    with pytest.raises(ImportError, match=r"pip install 'tinyrnn\[examples\]'"):
+    with pytest.raises(ImportError, match="this needs babel: pip install babel"):
         data.formats.__wrapped__()
 
 

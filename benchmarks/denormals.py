@@ -5,6 +5,7 @@
 Forward and backward of a layer with ordinary numbers and with inputs, states and gradients around 1e-40 (float32) or
 1e-310 (float64), in turns on one thread; the table shows medians and the ratio, which should stay below 2.
 """
+import argparse
 import statistics
 import time
 
@@ -40,6 +41,7 @@ def seconds(step):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     tinyrnn.set_num_threads(1)
     print(f"{T} steps, batch {B}, {I} -> {H}, forward and backward")
     print(f"{'':<16}{'ordinary ms':>14}{'denormal ms':>14}{'ratio':>8}")

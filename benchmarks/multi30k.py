@@ -57,7 +57,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    recipe, batches = load(args.src, args.tgt)
+    try:
+        recipe, batches = load(args.src, args.tgt)
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
     updates = args.updates or len(batches)
     tokens = sum(int((target[:, 1:] != 0).sum()) for _, _, target in batches) / len(batches)
     seconds = compare(recipe, batches, updates, args.rounds, args.threads)

@@ -11,7 +11,6 @@ https://github.com/karpathy/char-rnn/blob/master/data/tinyshakespeare/input.txt
 
 import argparse
 import gzip
-import json
 import math
 import zlib
 from pathlib import Path
@@ -20,9 +19,9 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import cross_entropy
 from tinyrnn.nn.utils import CarriedState, clip_grad_norm_
-from tinyrnn.utils.arguments import fraction, kind, nonnegative, positive, seed
+from tinyrnn.utils.arguments import above_zero, fraction, kind, nonnegative, positive, seed
 from tinyrnn.utils.data import ParallelStreams, Vocabulary
-from tinyrnn.utils.training import Run
+from tinyrnn.utils.training import Run, options_of
 
 HELD_OUT_STREAMS = 20
 SOURCE = "https://github.com/karpathy/char-rnn/blob/master/data/tinyshakespeare/input.txt"
@@ -168,15 +167,11 @@ def draw_memory(args, model, valid):
 
 def sample(args):
     """Writes n characters, one step at a time, after the text to begin with."""
-    if not (args.run / "best.npz").exists():
-        raise SystemExit(f"{args.run} holds no trained model: train one with char_lm.py train --out {args.run}")
-    config = json.loads((args.run / "config.json").read_text())
+    config = options_of(args.run, "characters", "unit", "size", "layers")
     characters = alphabet(config["characters"])
     unknown = sorted(set(args.prime) - set(characters))
     if unknown or not args.prime:
         raise SystemExit(f"--prime must be characters of the text that was learnt from; unknown: {''.join(unknown)!r}")
-    if not 0 < args.temperature < math.inf:
-        raise SystemExit(f"--temperature must be positive, not {args.temperature}")
     model = CharLM(len(characters), config["unit"], config["size"], config["layers"]).eval()
     model.load_state_dict(tinyrnn.load(args.run / "best.npz"))
     tinyrnn.manual_seed(args.seed)
@@ -210,7 +205,7 @@ def main(arguments=None):
     one.add_argument("--watch", action="store_true", help="record gradient norms, and draw them and the memory")
     two = commands.add_parser("sample", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     two.add_argument("--run", type=Path, default=Path("runs/char_lm"), help="the folder of a training")
-    two.add_argument("--temperature", type=float, default=0.8, help="below 1 safer, above 1 wilder")
+    two.add_argument("--temperature", type=above_zero, default=0.8, help="below 1 safer, above 1 wilder")
     two.add_argument("--prime", default="\n", help="the text to begin with")
     two.add_argument("-n", type=positive, default=500, help="characters to write")
     two.add_argument("--seed", type=seed, default=0, help="of the draws")

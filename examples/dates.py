@@ -9,10 +9,8 @@ nine scripts and four sets of digits. Dates are tested in years that never occur
 
 import argparse
 import datetime
-import json
 import random
 import re
-import sys
 import unicodedata
 import zlib
 from collections import Counter
@@ -30,7 +28,7 @@ from tinyrnn.utils.arguments import positive
 from tinyrnn.utils.data import Vocabulary
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_attention
-from tinyrnn.utils.training import Run
+from tinyrnn.utils.training import Run, options_of
 
 # --- The data: dates as people write them ----------------------------------------------------------------------------
 
@@ -302,9 +300,7 @@ def draw_examples(model, vocabularies, test, path):
 
 def read_dates(folder, texts):
     """Answers from the checkpoint; Babel is not needed for that."""
-    if not (folder / "last.npz").exists():
-        sys.exit(f"{folder} holds no trained model yet: train first with python examples/dates.py")
-    config = json.loads((folder / "config.json").read_text())
+    config = options_of(folder, "source", "target", checkpoint="last.npz")
     vocabularies = {name: Vocabulary(config[name]) for name in ("source", "target")}
     model = new_model(**vocabularies)
     model.load_state_dict(tinyrnn.load(folder / "last.npz")["model"])

@@ -23,7 +23,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import mse_loss
 from tinyrnn.nn.utils import clip_grad_norm_
-from tinyrnn.utils.arguments import fraction, kind, nonnegative
+from tinyrnn.utils.arguments import count, fraction, kind, nonnegative, positive
 from tinyrnn.utils.data import TextError, read_lines
 from tinyrnn.utils.plots import draw_curves, figure
 from tinyrnn.utils.training import Run
@@ -299,7 +299,7 @@ def options(arguments):
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("csv", type=Path, help="a CSV file with a header, plain or gzip")
     parser.add_argument("--column", required=True, help="the column to forecast")
-    parser.add_argument("--split", type=int, nargs=3, help="rows of training, validation and test; else 60, 20, 20 %%")
+    parser.add_argument("--split", type=positive, nargs=3, help="rows to train, validate and test; else 60, 20, 20 %%")
     parser.add_argument("--out", type=Path, default=Path("runs/forecast"), help="the folder of the run")
     parser.add_argument("--unit", choices=("gru", "lstm"), default="gru", help="the recurrent layer")
     for name, value, text in (("horizon", 24, "steps to forecast"), ("season", 24, "steps of a season"),
@@ -309,7 +309,7 @@ def options(arguments):
                               ("updates", 50, "updates of an epoch"), ("epochs", 40, "at most"),
                               ("patience", 8, "epochs without a better validation error before the end"),
                               ("seed", 0, "of everything random"), ("threads", 2, "processor threads")):
-        parser.add_argument(f"--{name}", type=int if name == "mixture" else kind(name), default=value, help=text)
+        parser.add_argument(f"--{name}", type=count if name == "mixture" else kind(name), default=value, help=text)
     parser.add_argument("--lr", type=nonnegative, default=2e-3, help="Adam's learning rate")
     parser.add_argument("--dropout", type=fraction, default=0.3, help="share of the output left out in training")
     parser.add_argument("--anomalies", type=nonnegative, nargs="?", const=10.0, metavar="Z",

@@ -28,7 +28,7 @@ import tinyrnn
 from tinyrnn import inspect, nn, optim
 from tinyrnn.nn.functional import binary_cross_entropy_with_logits
 from tinyrnn.nn.utils import clip_grad_norm_, weight_noise
-from tinyrnn.utils.arguments import fraction, kind, nonnegative
+from tinyrnn.utils.arguments import count, fraction, kind, nonnegative
 from tinyrnn.utils.data import BucketBatchSampler
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import figure
@@ -225,7 +225,8 @@ def train_cell(args, data):
     run = train(args, data, lr, args.epochs, args.resume or args.lr is None)
     model = run.parts["model"]
     model.load_state_dict(tinyrnn.load(run.folder / "best.npz"))
-    tinyrnn.save({"options": run.config, "model": model.state_dict()}, args.out / "model.npz")
+    options = run.config | {"data": str(args.data.absolute())}
+    tinyrnn.save({"options": options, "model": model.state_dict()}, args.out / "model.npz")
     result = {split: nll(model, data[split]) for split in SPLITS}
     result |= {"lr": lr, "updates": run.updates, "seconds": sum(line["seconds"] for line in run.history),
                "mean of test pieces": float(np.mean([nll(model, [roll]) for roll in data["test"]]))}
@@ -299,7 +300,6 @@ def draw_histories(path, name, histories):
 def go_on(model, beginning, steps, seed):
     """A roll of `steps` steps: the beginning (T, 88), and what the model draws after it, note by note."""
     draw = np.random.default_rng(seed)
-    model.eval()
     roll, x, state = [], np.zeros(NOTES, np.float32), None
     for t in range(steps):
         output, state = model.rnn.step(tinyrnn.from_numpy(x[None]), state)
@@ -319,7 +319,7 @@ def play(args):
         raise SystemExit(f"--play {args.play}: {saved['options']['data']} has the test pieces 0 to {len(test) - 1}")
     if not 0 < args.prime < len(test[args.play]):
         raise SystemExit(f"--prime {args.prime}: give at least one of the {len(test[args.play])} steps, and not all")
-    model, piece = new_model(saved["options"]), test[args.play]
+    model, piece = new_model(saved["options"]).eval(), test[args.play]
     model.load_state_dict(saved["model"])
     roll = go_on(model, piece[: args.prime], len(piece), args.seed)
     draw_rolls(args.out / f"piece-{args.play}.png", {"the piece": piece, "the model": roll}, args.prime)
@@ -362,7 +362,7 @@ def arguments(given=None):
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--data", type=Path, help="a file of music, .npz or .mat")
     what.add_argument("--table", type=Path, help="a folder with the files of all --sets: train every unit on each")
-    what.add_argument("--play", type=int, metavar="N", help="go on with test piece N, with the model in --out")
+    what.add_argument("--play", type=count, metavar="N", help="go on with test piece N, with the model in --out")
     parser.add_argument("--sets", nargs="+", choices=PAPER, help="the sets of --table, if not all")
     parser.add_argument("--unit", choices=UNITS, help="the recurrent layer; all of them for --table, else gru")
     parser.add_argument("--out", type=Path, default=Path("runs/music"), help="the folder of the run")

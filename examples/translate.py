@@ -15,7 +15,6 @@ the least perplexity on the validation pairs, `average.npz` is the mean of the l
 """
 
 import argparse
-import json
 import math
 import sys
 import zlib
@@ -27,12 +26,12 @@ from tinyrnn import CheckpointError, optim
 from tinyrnn.nn import Ensemble, Hypothesis, Seq2Seq
 from tinyrnn.nn.utils import clip_grad_norm_
 from tinyrnn.nn.utils.rnn import pad_sequence
-from tinyrnn.utils.arguments import fraction, nonnegative, positive, seed, threads
+from tinyrnn.utils.arguments import fraction, half, nonnegative, positive, seed, threads
 from tinyrnn.utils.data import BucketBatchSampler, Pieces, TextError, TokenBatchSampler, Vocabulary, Words
 from tinyrnn.utils.data.text import read_columns, read_lines, read_parallel, split_by_hash
 from tinyrnn.utils.extras import optional
 from tinyrnn.utils.plots import draw_attention
-from tinyrnn.utils.training import Run
+from tinyrnn.utils.training import Run, options_of
 
 # --- The data: pairs of sentences -------------------------------------------------------------------------------------
 
@@ -238,10 +237,9 @@ def keep_average(run, last):
 
 def load_model(folder, checkpoint):
     """The model of a run and its language."""
-    if not (folder / checkpoint).exists():
-        sys.exit(f"{folder / checkpoint} is not there: train first")
+    options = options_of(folder, "embedding", "hidden", "layers", "cell", "attention", "tie", checkpoint=checkpoint)
     language = Language.load(folder)
-    model = new_model(language, json.loads((folder / "config.json").read_text()))
+    model = new_model(language, options)
     saved = tinyrnn.load(folder / checkpoint)
     model.load_state_dict(saved.get("model", saved))
     return model.eval(), language
@@ -326,44 +324,44 @@ def add_training(parser):
     pairs.add_argument("--pairs", type=Path, help="a file whose first two columns, separated by a tab, are the pairs")
     pairs.add_argument("--src", type=Path, help="instead: text, one sentence a line, plain or gzipped")
     add("--tgt", type=Path, help="the translation of every line")
-    held_out.add_argument("--held-out", type=fraction, default=0.01, help="share for validation, and as much for tests")
+    held_out.add_argument("--held-out", type=half, default=0.01, help="share for validation, and as much for tests")
     held_out.add_argument("--valid-src", type=Path, help="instead: text for validation")
     add("--valid-tgt", type=Path, help="its translation")
     add("--max-length", type=positive, default=100, help="tokens; pairs with a longer side are left out")
     add("--min-count", type=positive, default=2, help="tokens that are rarer in training are unknown")
     add("--bpe", type=positive, help="use so many pieces of words instead of words (needs sentencepiece)")
-    add("--embedding", type=positive, default=256)
+    add("--embedding", type=positive, default=256, help="features of a token")
     add("--hidden", type=positive, default=256, help="units of each direction of the encoder, and of the decoder")
-    add("--layers", type=positive, default=1)
-    add("--cell", choices=("gru", "lstm"), default="gru")
+    add("--layers", type=positive, default=1, help="of the encoder, and of the decoder")
+    add("--cell", choices=("gru", "lstm"), default="gru", help="the recurrent layer")
     add("--no-attention", dest="attention", action="store_false", help="as Cho et al. 2014")
     add("--tie", action="store_true", help="one matrix for the decoder's embedding and its output")
-    add("--dropout", type=fraction, default=0.3)
+    add("--dropout", type=fraction, default=0.3, help="share of features left out in training")
     add("--label-smoothing", type=fraction, default=0.0, help="is part of the training perplexity, not of validation's")
     add("--scheduled-sampling", type=fraction, default=0.0, help="the probability that the decoder reads its own last "
         "token and not the right one grows by this in each epoch (Bengio et al. 2015)")
-    add("--epochs", type=positive, default=8)
+    add("--epochs", type=positive, default=8, help="times through the data")
     size.add_argument("--batch", type=positive, default=64, help="pairs in a batch")
     size.add_argument("--batch-tokens", type=positive, help="instead: tokens of either side, padding included")
     add("--accumulate", type=positive, default=1, help="batches in an update")
-    add("--lr", type=nonnegative, default=1e-3)
+    add("--lr", type=nonnegative, default=1e-3, help="Adam's learning rate")
     add("--clip", type=nonnegative, default=1.0, help="the largest norm of the gradient")
     add("--schedule", choices=("none", "plateau", "cosine"), default="none", help="of the learning rate, by epochs")
     add("--patience", type=positive, help="stop after so many epochs without a better validation perplexity")
     add("--average", type=positive, default=3, help="epochs whose models are averaged in average.npz")
-    add("--seed", type=seed, default=0)
-    add("--threads", type=threads, default=2)
-    add("--out", type=Path, default=Path("runs/translate"))
+    add("--seed", type=seed, default=0, help="of everything random")
+    add("--threads", type=threads, default=2, help="processor threads")
+    add("--out", type=Path, default=Path("runs/translate"), help="the folder of the run")
     add("--resume", action="store_true", help="go on with a training that was interrupted")
 
 
 def add_translating(parser):
     add, parser.usage = parser.add_argument, "%(prog)s [input] [options]"       # --run would take the input as well
     add("input", nargs="?", type=Path, help="text to translate; without it, standard input")
-    add("--run", type=Path, nargs="+", default=[Path("runs/translate")], help="several are averaged at every step")
-    add("--checkpoint", nargs="+", default=["best.npz"], help="several are averaged at every step")
+    add("--run", type=Path, nargs="+", default=[Path("runs/translate")], help="folders; several: their models together")
+    add("--checkpoint", nargs="+", default=["best.npz"], help="its files; several: the same")
     add("--beam", type=positive, default=5, help="1 is greedy")
-    add("--n-best", type=positive, default=1, help="lines of number, score and text, separated by tabs")
+    add("--n-best", type=positive, default=1, help="so many translations of a line, as number, score and text")
     add("--scores", action="store_true", help="the same for the best alone")
     add("--length-penalty", type=nonnegative, default=1.0, help="alpha of Wu et al. 2016, equation 14")
     add("--coverage-penalty", type=nonnegative, default=0.0, help="beta of the same equation")
@@ -371,7 +369,7 @@ def add_translating(parser):
     add("--keep-unknown", action="store_true", help="write <unk>; otherwise the source word most looked at")
     add("--attention", type=Path, help="a picture of where the model looked in the first sentences")
     add("--batch", type=positive, default=32, help="sentences that are translated together")
-    add("--threads", type=threads, default=2)
+    add("--threads", type=threads, default=2, help="processor threads")
 
 
 def add_scoring(parser):

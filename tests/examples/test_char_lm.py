@@ -54,8 +54,9 @@ def test_it_learns_and_writes(char_lm, text, tmp_path, capsys, unit):
     with pytest.raises(SystemExit, match="unknown: 'XY'"):
         char_lm.main(["sample", "--run", str(tmp_path), "--prime", "XY"])
     for wrong in ("0", "nan", "inf"):
-        with pytest.raises(SystemExit, match="--temperature must be positive"):
+        with pytest.raises(SystemExit):
             char_lm.main(["sample", "--run", str(tmp_path), "--temperature", wrong])
+        assert "--temperature: must be a number above 0" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,11 @@ def test_what_is_missing_or_wrong_is_said(char_lm, tmp_path):
         (tmp_path / "text.txt").write_bytes(content)
         with pytest.raises(SystemExit, match=message):
             train(char_lm, tmp_path / "text.txt", tmp_path)
-    with pytest.raises(SystemExit, match="holds no trained model"):
+    with pytest.raises(SystemExit, match="best.npz is not there: train first"):
+        char_lm.main(["sample", "--run", str(tmp_path)])
+    (tmp_path / "best.npz").touch()
+    (tmp_path / "config.json").write_text('{"unit": "gru", "size": 8}')
+    with pytest.raises(SystemExit, match="is the run of another program: it has no characters, layers"):
         char_lm.main(["sample", "--run", str(tmp_path)])
 
 

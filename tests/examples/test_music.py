@@ -249,9 +249,11 @@ def notes(data):
         place += 3
 
 
-def test_play(music, folder, rolls, capsys):
+def test_play(music, folder, rolls, capsys, tmp_path, monkeypatch):
     out = folder / "run"
-    music.main(["--data", str(folder / "jsb.npz"), "--out", str(out), "--lr", "0.01", *TINY])
+    monkeypatch.chdir(folder)
+    music.main(["--data", "jsb.npz", "--out", str(out), "--lr", "0.01", *TINY])
+    monkeypatch.chdir(tmp_path)                             # the data is found from anywhere
     play = ["--out", str(out), "--threads", "1", "--prime", "3", "--play"]
     music.main([*play, "2"])
     assert (out / "piece-2.png").read_bytes().startswith(b"\x89PNG")

@@ -40,8 +40,9 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch, broken, error):
 
 
 def test_a_missing_folder_or_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         save(1, tmp_path / "no" / "c")
+    assert raised.value.filename == str(tmp_path / "no" / "c")          # not the file that is written meanwhile
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "no")
 

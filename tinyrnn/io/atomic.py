@@ -33,9 +33,11 @@ def replacing(path):
         if mode is not None:
             os.chmod(new, mode)
         os.replace(new, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
+        if getattr(error, "filename", None) == new:
+            error.filename = path           # the one that was asked for
         raise
     if os.name == "posix":                  # the new name must reach the disk too
         with contextlib.suppress(OSError):

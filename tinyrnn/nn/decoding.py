@@ -158,7 +158,10 @@ def top(values, n):
 
 
 class Search:
-    """Gives a model with ``encode``, ``step``, ``bos`` and ``eos`` the searches ``greedy`` and ``beam``."""
+    """Gives a model with ``encode``, ``step``, ``bos`` and ``eos`` the searches ``greedy`` and ``beam``.
+
+    They run the model as it is: call ``eval()`` first, or its dropout is at work.
+    """
 
     @no_grad()
     def greedy(self, source, source_lengths=None, max_length=100):

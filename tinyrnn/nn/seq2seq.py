@@ -201,8 +201,9 @@ class Seq2Seq(Search, Module):
 
     def encode(self, source, lengths=None):
         """source (B, S) -> the decoder's first state and its Memory. Without lengths, padding is found by its token."""
-        if source.ndim != 2:
-            raise ValueError(f"Seq2Seq: expected source tokens of shape (batch, steps), not {source.shape}")
+        if getattr(source, "ndim", None) != 2:
+            raise ValueError("Seq2Seq: expected source tokens as a tensor of shape (batch, steps), not "
+                             f"{getattr(source, 'shape', type(source).__name__)}")
         B, S = source.shape
         if lengths is None:
             lengths = trailing_lengths(source.array, self.padding_idx)

@@ -2,12 +2,17 @@
 import argparse
 import math
 
-__all__ = ["fraction", "kind", "nonnegative", "positive", "seed", "threads"]
+__all__ = ["above_zero", "count", "fraction", "half", "kind", "nonnegative", "positive", "seed", "threads"]
 
 
 def positive(text):
     """A whole number above 0."""
     return whole(text, "a whole number above 0", 1, math.inf)
+
+
+def count(text):
+    """A whole number of at least 0."""
+    return whole(text, "a whole number of at least 0", 0, math.inf)
 
 
 def threads(text):
@@ -33,17 +38,27 @@ def whole(text, expected, first, last):
 
 def nonnegative(text):
     """A number of at least 0."""
-    return number(text, "a number of at least 0", math.inf)
+    return number(text, "a number of at least 0", lambda x: 0 <= x < math.inf)
+
+
+def above_zero(text):
+    """A number above 0."""
+    return number(text, "a number above 0", lambda x: 0 < x < math.inf)
 
 
 def fraction(text):
     """A number from 0 up to, but not including, 1."""
-    return number(text, "a number from 0 up to, but not including, 1", 1)
+    return number(text, "a number from 0 up to, but not including, 1", lambda x: 0 <= x < 1)
 
 
-def number(text, expected, end):
+def half(text):
+    """A number from 0 up to, but not including, 0.5: the share of each of two parts that leave something over."""
+    return number(text, "a number from 0 up to, but not including, 0.5", lambda x: 0 <= x < 0.5)
+
+
+def number(text, expected, fits):
     try:
-        if 0 <= float(text) < end:
+        if fits(float(text)):
             return float(text)
     except ValueError:
         pass

@@ -33,7 +33,7 @@ try:
 except ImportError:
     fcntl = None
 
-__all__ = ["Run", "StopRequested"]
+__all__ = ["Run", "StopRequested", "options_of"]
 
 FREE = {"resume", "threads", "epochs", "watch"}     # options that may change when a training goes on
 
@@ -257,6 +257,18 @@ class Run:
     def write(self, name, text):
         with replacing(self.folder / name) as file:
             file.write(text.encode())
+
+
+def options_of(folder, *names, checkpoint="best.npz"):
+    """The options with which the model in ``folder`` was trained, these names among them; ends the program where there
+    is no such model, or that of another program."""
+    if not (folder / checkpoint).exists():
+        raise SystemExit(f"{folder / checkpoint} is not there: train first")
+    config = json.loads((folder / "config.json").read_text())
+    missing = [name for name in names if name not in config]
+    if missing:
+        raise SystemExit(f"{folder} is the run of another program: it has no {', '.join(missing)}")
+    return config
 
 
 def rounded(line):

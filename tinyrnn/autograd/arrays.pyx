@@ -6,6 +6,7 @@ element by element, so the result does not depend on how many there are.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
+from libc.string cimport memcmp, memcpy
 from numpy cimport (
     NPY_BOOL, NPY_DOUBLE, NPY_FLOAT, NPY_INT64, PyArray_BYTES, PyArray_DATA, PyArray_DIMS, PyArray_EMPTY,
     PyArray_ISBEHAVED_RO, PyArray_IS_C_CONTIGUOUS, PyArray_IS_F_CONTIGUOUS, PyArray_ITEMSIZE, PyArray_NDIM,
@@ -24,6 +25,8 @@ cnp.import_array()
 
 cdef enum:
     MAX_DIMS = 64                   # NumPy's own limit
+    SHORT = 4                       # dimensions of a shape that is kept,
+    KNOWN = 64                      # and how many are
 
 
 cdef extern from *:
@@ -126,8 +129,32 @@ cdef ndarray scalar(double value, int type_num):
     return y
 
 
+cdef struct Shape:
+    int ndim
+    npy_intp size[SHORT]
+    void* shape                             # the tuple, which ``kept`` holds; NULL: none yet
+
+cdef Shape[KNOWN] shapes
+cdef list kept = [None] * KNOWN
+
+
 cdef tuple shape_of(ndarray x):
-    return PyArray_IntTupleFromIntp(PyArray_NDIM(x), PyArray_DIMS(x))
+    """The shape. One of few dimensions that was asked for before is the same tuple (5 % of a small operation)."""
+    cdef int ndim = PyArray_NDIM(x), i
+    cdef const npy_intp* size = PyArray_DIMS(x)
+    cdef size_t place = ndim
+    cdef Shape* known
+    if ndim > SHORT:
+        return PyArray_IntTupleFromIntp(ndim, size)
+    for i in range(ndim):
+        place = 31 * place + <size_t> size[i]
+    place %= KNOWN
+    known = &shapes[place]
+    if known.shape is NULL or known.ndim != ndim or memcmp(known.size, size, ndim * sizeof(npy_intp)) != 0:
+        kept[place] = PyArray_IntTupleFromIntp(ndim, size)
+        known.shape, known.ndim = <void*> kept[place], ndim
+        memcpy(known.size, size, ndim * sizeof(npy_intp))
+    return <tuple> known.shape
 
 
 cdef bint same_shape(ndarray a, ndarray b) noexcept:

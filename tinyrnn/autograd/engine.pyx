@@ -47,11 +47,13 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
 
     Nothing is written down when no parent requires a gradient, or inside ``no_grad``.
     """
-    cdef Tensor y = wrap(adopt((<Tensor> out).array if isinstance(out, Tensor) else out))
-    cdef Tensor p
+    cdef Tensor y, p
     cdef bint wanted = False
     if isinstance(out, Tensor):
+        y = wrap((<Tensor> out).array)
         share(y, out)
+    else:
+        y = wrap(adopt(out))
     if get_mode() != RECORDING:
         return y
     for p in parents:

@@ -34,7 +34,6 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* cls)
     Py_ssize_t Py_REFCNT(PyObject* x)       # of a pointer: for an object Cython would hold a reference of its own
 
-cdef dict ops = None                                     # name -> operation, once they are loaded
 cdef ndarray NOTHING = np.empty(0, np.float32)           # a Tensor's array is never None
 
 
@@ -59,10 +58,25 @@ def current_mode():
     return tinyrnn_mode
 
 
+@cython.final
+@cython.auto_pickle(False)
+cdef class _Operations:
+    """What the operators of Tensor call: functions of these names, once they are loaded."""
+
+    cdef public object abs, add, add_, as_index, bitwise_and, bitwise_and_, bitwise_not, bitwise_or, bitwise_or_
+    cdef public object bitwise_xor, bitwise_xor_, deepcopy, describe, div, div_, eq, floor_divide, floor_divide_
+    cdef public object format, ge, getitem, gt, item, le, lt, matmul, mul, mul_, ne, neg, pickled, pow, pow_
+    cdef public object remainder, remainder_, setitem, sub, sub_, to_array, unbind
+
+
+cdef _Operations ops = _Operations()
+
+
 def adopt(dict operations, methods):
     """Ties the knot: the operations the operators call, and the functions that become methods of Tensor."""
-    global ops
-    ops = operations
+    for name in vars(_Operations):
+        if not name.startswith("_"):
+            setattr(ops, name, operations[name])
     for name, function in methods.items():
         (<dict> (<PyTypeObject*> Tensor).tp_dict)[name] = function
     PyType_Modified(<PyTypeObject*> Tensor)
@@ -209,61 +223,61 @@ cdef class Tensor:
 
     # ---- operators: each is the operation of that name ----
 
-    def __add__(self, other): return ops["add"](self, other)
-    def __radd__(self, other): return ops["add"](other, self)
-    def __iadd__(self, other): return ops["add_"](self, other)
-    def __sub__(self, other): return ops["sub"](self, other)
-    def __rsub__(self, other): return ops["sub"](other, self)
-    def __isub__(self, other): return ops["sub_"](self, other)
-    def __mul__(self, other): return ops["mul"](self, other)
-    def __rmul__(self, other): return ops["mul"](other, self)
-    def __imul__(self, other): return ops["mul_"](self, other)
-    def __truediv__(self, other): return ops["div"](self, other)
-    def __rtruediv__(self, other): return ops["div"](other, self)
-    def __itruediv__(self, other): return ops["div_"](self, other)
-    def __floordiv__(self, other): return ops["floor_divide"](self, other)
-    def __rfloordiv__(self, other): return ops["floor_divide"](other, self)
-    def __ifloordiv__(self, other): return ops["floor_divide_"](self, other)
-    def __mod__(self, other): return ops["remainder"](self, other)
-    def __rmod__(self, other): return ops["remainder"](other, self)
-    def __imod__(self, other): return ops["remainder_"](self, other)
-    def __pow__(self, other, modulo): return ops["pow"](self, other) if modulo is None else NotImplemented
-    def __rpow__(self, other, modulo): return ops["pow"](other, self) if modulo is None else NotImplemented
-    def __ipow__(self, other): return ops["pow_"](self, other)
-    def __matmul__(self, other): return ops["matmul"](self, other)
-    def __rmatmul__(self, other): return ops["matmul"](other, self)
-    def __and__(self, other): return ops["bitwise_and"](self, other)
-    def __rand__(self, other): return ops["bitwise_and"](other, self)
-    def __iand__(self, other): return ops["bitwise_and_"](self, other)
-    def __or__(self, other): return ops["bitwise_or"](self, other)
-    def __ror__(self, other): return ops["bitwise_or"](other, self)
-    def __ior__(self, other): return ops["bitwise_or_"](self, other)
-    def __xor__(self, other): return ops["bitwise_xor"](self, other)
-    def __rxor__(self, other): return ops["bitwise_xor"](other, self)
-    def __ixor__(self, other): return ops["bitwise_xor_"](self, other)
-    def __eq__(self, other): return NotImplemented if other is None or type(other) is str else ops["eq"](self, other)
-    def __ne__(self, other): return NotImplemented if other is None or type(other) is str else ops["ne"](self, other)
-    def __lt__(self, other): return ops["lt"](self, other)
-    def __le__(self, other): return ops["le"](self, other)
-    def __gt__(self, other): return ops["gt"](self, other)
-    def __ge__(self, other): return ops["ge"](self, other)
-    def __neg__(self): return ops["neg"](self)
+    def __add__(self, other): return ops.add(self, other)
+    def __radd__(self, other): return ops.add(other, self)
+    def __iadd__(self, other): return ops.add_(self, other)
+    def __sub__(self, other): return ops.sub(self, other)
+    def __rsub__(self, other): return ops.sub(other, self)
+    def __isub__(self, other): return ops.sub_(self, other)
+    def __mul__(self, other): return ops.mul(self, other)
+    def __rmul__(self, other): return ops.mul(other, self)
+    def __imul__(self, other): return ops.mul_(self, other)
+    def __truediv__(self, other): return ops.div(self, other)
+    def __rtruediv__(self, other): return ops.div(other, self)
+    def __itruediv__(self, other): return ops.div_(self, other)
+    def __floordiv__(self, other): return ops.floor_divide(self, other)
+    def __rfloordiv__(self, other): return ops.floor_divide(other, self)
+    def __ifloordiv__(self, other): return ops.floor_divide_(self, other)
+    def __mod__(self, other): return ops.remainder(self, other)
+    def __rmod__(self, other): return ops.remainder(other, self)
+    def __imod__(self, other): return ops.remainder_(self, other)
+    def __pow__(self, other, modulo): return ops.pow(self, other) if modulo is None else NotImplemented
+    def __rpow__(self, other, modulo): return ops.pow(other, self) if modulo is None else NotImplemented
+    def __ipow__(self, other): return ops.pow_(self, other)
+    def __matmul__(self, other): return ops.matmul(self, other)
+    def __rmatmul__(self, other): return ops.matmul(other, self)
+    def __and__(self, other): return ops.bitwise_and(self, other)
+    def __rand__(self, other): return ops.bitwise_and(other, self)
+    def __iand__(self, other): return ops.bitwise_and_(self, other)
+    def __or__(self, other): return ops.bitwise_or(self, other)
+    def __ror__(self, other): return ops.bitwise_or(other, self)
+    def __ior__(self, other): return ops.bitwise_or_(self, other)
+    def __xor__(self, other): return ops.bitwise_xor(self, other)
+    def __rxor__(self, other): return ops.bitwise_xor(other, self)
+    def __ixor__(self, other): return ops.bitwise_xor_(self, other)
+    def __eq__(self, other): return NotImplemented if other is None or type(other) is str else ops.eq(self, other)
+    def __ne__(self, other): return NotImplemented if other is None or type(other) is str else ops.ne(self, other)
+    def __lt__(self, other): return ops.lt(self, other)
+    def __le__(self, other): return ops.le(self, other)
+    def __gt__(self, other): return ops.gt(self, other)
+    def __ge__(self, other): return ops.ge(self, other)
+    def __neg__(self): return ops.neg(self)
     def __pos__(self): return self
-    def __abs__(self): return ops["abs"](self)
-    def __invert__(self): return ops["bitwise_not"](self)
-    def __getitem__(self, index): return ops["getitem"](self, index)
-    def __setitem__(self, index, value): ops["setitem"](self, index, value)
+    def __abs__(self): return ops.abs(self)
+    def __invert__(self): return ops.bitwise_not(self)
+    def __getitem__(self, index): return ops.getitem(self, index)
+    def __setitem__(self, index, value): ops.setitem(self, index, value)
     def __contains__(self, value): return bool((self == value).any())
-    def __iter__(self): return iter(ops["unbind"](self))
-    def __float__(self): return float(ops["item"](self))
-    def __int__(self): return int(ops["item"](self))
-    def __bool__(self): return bool(ops["item"](self))
-    def __index__(self): return ops["as_index"](self)
-    def __repr__(self): return ops["describe"](self)
-    def __format__(self, spec): return ops["format"](self, spec)
-    def __array__(self, dtype=None, copy=None): return ops["to_array"](self, dtype, copy)
-    def __reduce__(self): return ops["pickled"](self)
-    def __deepcopy__(self, memo): return ops["deepcopy"](self, memo)
+    def __iter__(self): return iter(ops.unbind(self))
+    def __float__(self): return float(ops.item(self))
+    def __int__(self): return int(ops.item(self))
+    def __bool__(self): return bool(ops.item(self))
+    def __index__(self): return ops.as_index(self)
+    def __repr__(self): return ops.describe(self)
+    def __format__(self, spec): return ops.format(self, spec)
+    def __array__(self, dtype=None, copy=None): return ops.to_array(self, dtype, copy)
+    def __reduce__(self): return ops.pickled(self)
+    def __deepcopy__(self, memo): return ops.deepcopy(self, memo)
 
     def __hash__(self):
         return <Py_ssize_t> <void*> self >> 4       # a tensor is a key by identity; == compares elements

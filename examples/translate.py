@@ -149,7 +149,7 @@ def perplexity(model, data):
 
 
 def exp(loss):
-    """A perplexity, which stays finite where training does not."""
+    """A perplexity, which stays finite where the loss does not fit."""
     return math.exp(min(loss, 700.0))
 
 

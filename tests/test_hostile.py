@@ -158,6 +158,30 @@ def test_padding_beyond_all_memory():
             nn.functional.pad(tinyrnn.ones(2), (n, n))
 
 
+def test_what_stands_beside_a_tensor():
+    x, n = tinyrnn.tensor([1.0, 2.0]), tinyrnn.tensor([1, 2])
+    assert (x + [1, 2]).tolist() == [2, 4] and (n + np.array([1, 2])).tolist() == [2, 4]
+    assert (n * [0.5, 1]).tolist() == [0.5, 2] and ([1, 2] - n).tolist() == [0, 0] and (n == [1, 3]).tolist() == [1, 0]
+    assert (tinyrnn.tensor([True, False]) & np.array([True, True])).tolist() == [True, False]
+    for other in ["3"], np.array([1 + 5j]), [None], np.array(["2020-01-01"], "M8[D]"):
+        for t in x, n:
+            with pytest.raises(TypeError, match="add: expected numbers"):
+                t + other
+    assert not x == {} and x != object() and not x == "1"
+    for other in None, "a", {}:
+        with pytest.raises(TypeError, match="in: expected a tensor or a number"):
+            other in x  # noqa: B015
+    assert 2 in x and 3 not in n
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: x.any((0, 0)), lambda x: x.count_nonzero((0, 0)), lambda x: tinyrnn.tensor(3).unique(dim=0),
+    lambda x: x.masked_scatter_(tinyrnn.ones(5).bool(), x), lambda x: tinyrnn.normal(x, tinyrnn.ones(3))])
+def test_shapes_that_numpy_would_complain_of(call):
+    with pytest.raises(tinyrnn.ShapeError, match="any|count_nonzero|unique|masked_scatter|normal"):
+        call(tinyrnn.ones(2))
+
+
 def test_a_power_has_no_modulus():
     for call in (lambda: pow(tinyrnn.tensor([2]), 3, 5), lambda: pow(2, tinyrnn.tensor([3]), 5)):
         with pytest.raises(TypeError, match="pow"):

@@ -277,6 +277,30 @@ def test_what_arrives_is_named():
         model(x)
 
 
+def test_a_call_that_was_cut_short_is_forgotten():
+    model = nn.Sequential(nn.Linear(2, 2))
+    with inspect.find_nan(model):
+        with pytest.raises(RuntimeError):
+            model(tinyrnn.ones(1, 3))
+        with pytest.raises(FloatingPointError, match="the input of Sequential is not finite"):
+            model(tinyrnn.full((1, 2), math.nan))
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_a_search_can_be_watched(search):
+    model = nn.Seq2Seq.build(9, 9, 4, 3).eval()
+    source, calls = tinyrnn.randint(4, 9, (2, 5)), []
+    with inspect.saturation(model.decoder.rnn):
+        getattr(model, search)(source, max_length=3)
+    handle = model.decoder.rnn.register_forward_hook(lambda *_: calls.append(1))
+    getattr(model, search)(source, max_length=3)
+    handle.remove()
+    assert calls
+    model.decoder.rnn.weight_hh_l0.data[0] = math.nan
+    with pytest.raises(FloatingPointError, match="weight_hh_l0 of decoder.rnn"), inspect.find_nan(model):
+        getattr(model, search)(source, max_length=3)
+
+
 def test_the_gradient_of_a_parameter_is_named():
     model = nn.Sequential(nn.Linear(2, 2))
     nn.init.zeros_(model[0].weight)

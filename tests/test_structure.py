@@ -15,13 +15,14 @@ FUNCTION_LINES = 40
 # From the ground up; a file belongs to the first row that fits. A file uses its own floor and those below.
 FLOORS = (
     ("ground", "kernels/__init__ kernels/real kernels/denormals kernels/fastmath kernels/specials kernels/lanes "
-     "kernels/parallel kernels/cpu kernels/mersenne"),
+     "kernels/parallel kernels/cpu kernels/mersenne kernels/allocator"),
     ("products", "kernels/gemm kernels/tile kernels/pointwise kernels/reduce kernels/rows kernels/loss "
      "kernels/normalize"),
     ("sequences", "kernels/sequence kernels/rnn kernels/gru kernels/lstm kernels/recurrent kernels/attention "
      "kernels/optimise"),
-    ("engine", "autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator autograd/rows "
-     "autograd/product autograd/deferred autograd/dtypes autograd/device autograd/grad_mode autograd/handle"),
+    ("engine", "autograd/layout autograd/arrays autograd/tensor autograd/engine autograd/graph autograd/generator "
+     "autograd/rows autograd/product autograd/deferred autograd/dtypes autograd/device autograd/grad_mode "
+     "autograd/handle"),
     ("operations", "autograd/ops_* autograd/fused* autograd/recurrence autograd/reference* autograd/streaming "
      "autograd/creation autograd/randomness"),
     ("autograd", "autograd/__init__ autograd/methods autograd/function autograd/check"),

@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinyrnn
 
@@ -115,3 +117,52 @@ def test_freed_memory_is_used_again(rows):
     """60 results of 1.6 or 31 MB: if they were new to the process, there would be 24,000 page faults and more."""
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(rows)], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200
+
+
+# ---- the order of the dimensions in memory ---------------------------------------------------------------------------
+
+@st.composite
+def lying(draw, shape):
+    """One tensor of that shape for both libraries: its dimensions in any order, some with gaps, some repeated."""
+    order = draw(st.permutations(range(len(shape))))
+    lengths = [shape[d] for d in order]
+    steps = [draw(st.sampled_from([1, 1, 2])) for _ in lengths]
+    held = [1 if draw(st.integers(0, 5)) == 0 else n for n in lengths]
+    x = np.arange(np.prod([n * s for n, s in zip(held, steps, strict=True)]), dtype="f")
+    x = x.reshape([n * s for n, s in zip(held, steps, strict=True)])
+    made = []
+    for lib in tinyrnn, torch:
+        t = lib.tensor(x)[tuple(slice(None, None, s) for s in steps)]
+        made.append(t.expand(*lengths).permute(*np.argsort(order).tolist()) if shape else t)
+    return made
+
+
+@st.composite
+def two(draw):
+    """Two such tensors that can be broadcast together, in any order."""
+    shape = draw(st.lists(st.sampled_from([1, 2, 3, 4]), max_size=4))
+    other = [1 if draw(st.integers(0, 3)) == 0 else n for n in shape][draw(st.integers(0, 1)) * len(shape) // 2:]
+    pairs = [draw(lying(shape)), draw(lying(other))]
+    return draw(st.permutations(pairs))
+
+
+def steps(t):
+    return [step for step, n in zip(t.stride(), t.shape, strict=True) if n > 1]
+
+
+@pytest.mark.parametrize("name", ["unary", "number", "clone", "zeros_like", "power", "binary", "comparison", "dropout"])
+@given(pairs=two())
+def test_results_lie_as_pytorchs_do(name, pairs):
+    operation = {"unary": lambda lib, x, y: x.tanh(), "number": lambda lib, x, y: 1 - x,
+                 "power": lambda lib, x, y: x**2,
+                 "clone": lambda lib, x, y: x.clone(), "zeros_like": lambda lib, x, y: lib.zeros_like(x),
+                 "binary": lambda lib, x, y: x * y, "comparison": lambda lib, x, y: x > y,
+                 "dropout": lambda lib, x, y: lib.nn.functional.dropout(x.relu(), 0.4)}[name]
+    found = []
+    for lib, x, y in zip((tinyrnn, torch), *pairs, strict=True):
+        lib.manual_seed(0)
+        found.append(operation(lib, x, y))
+    ours, theirs = found
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+    if theirs.numel() > 1 and all(min(t.stride(), default=1) > 0 for pair in pairs for t in pair):
+        assert steps(ours) == steps(theirs)

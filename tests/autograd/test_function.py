@@ -193,6 +193,36 @@ def test_dirty():
     agree(program)
 
 
+def exponential_of(lib):
+    class Exponential(lib.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x.exp_())
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * ctx.saved_tensors[0]
+    return Exponential
+
+
+def test_what_a_function_changed_itself_it_may_save():
+    def program(lib):
+        x = lib.leaf([1.0, -2.0, 3.0])
+        whole, part = x * 1, x * 1
+        exponential_of(lib).apply(whole)
+        exponential_of(lib).apply(part[1:])
+        return (whole, part, *lib.grad(whole.sum(), x), *lib.grad(part.sum(), x))
+    agree(program)
+    for lib in (Ours, Theirs):
+        h = lib.leaf([1.0]) * 1
+        exponential_of(lib).apply(h)
+        h.add_(1)                                # that is another's change
+        with pytest.raises(RuntimeError, match="in.?place"):
+            h.sum().backward()
+
+
 @pytest.mark.parametrize("lib", [Ours, Theirs])
 def test_dirty_leaf_raises(lib):
     with pytest.raises(RuntimeError, match="leaf"):

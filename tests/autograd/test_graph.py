@@ -362,3 +362,15 @@ def test_a_gradient_that_overlaps_with_the_sum():
     x.grad = tinyrnn.from_numpy(sum[4:])
     (x * 1).backward(tinyrnn.from_numpy(sum[:36]))
     assert x.grad.tolist() == (memory[4:] + memory[:36]).tolist()
+
+
+def test_a_penalty_on_gradients_that_wait_in_grad():
+    found = []
+    for make in theirs, leaf:
+        x, v, w = make([1.0, 2.0]), make([3.0, -1.0]), make([0.5, 4.0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")         # torch warns of the cycle it makes
+            (x * v * w * x).sum().backward(create_graph=True)
+        sum((t.grad * t.grad).sum() for t in (x, v, w)).backward()
+        found.append([t.grad.tolist() for t in (x, v, w)])
+    assert found[0] == found[1]

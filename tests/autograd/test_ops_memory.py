@@ -40,6 +40,31 @@ def test_detach_in_place():
         (x * 2)[0].detach_()
 
 
+@pytest.mark.parametrize("write", [lambda t: t.mul_(3), lambda t: t.copy_(t.detach() * 3), lambda t: t.zero_(),
+                                   lambda t: t.__setitem__(0, t[0] * 3)])
+def test_what_was_written_to_a_view_is_known_after_its_base_is_cut_off(write):
+    found = []
+    for x in pair(values(3)):
+        x.requires_grad_()
+        h = x * 2
+        top = h[:2]
+        write(top)
+        h.detach_()
+        (top * x[:2]).sum().backward()
+        found.append(x.grad)
+    same(*found)
+
+
+def test_a_cut_off_tensor_collects_its_gradient_as_a_leaf():
+    for x in pair(values(3)):
+        x.requires_grad_()
+        y = x * 2
+        y.retain_grad()
+        y.detach_().requires_grad_()
+        (y * 3).sum().backward(inputs=[y])
+        assert y.grad.tolist() == [3, 3, 3] and x.grad is None
+
+
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (4, 1, 5)])
 def test_layout(shape):
     x, t = pair(values(*shape, dtype="float32"))

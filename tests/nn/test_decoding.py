@@ -115,6 +115,20 @@ def test_nan_is_not_hidden():
         greedy_search(step, (), Memory(np.zeros(1, int)), 1, BOS, EOS, 3)
 
 
+def test_what_has_not_ended_comes_last():
+    """[1, 1] is more probable than [], but it has not ended: asking for more does not make it the best."""
+    scores = np.array([0.0, 1.0, -9.0, -2.0])
+
+    def step(token, state, memory):
+        return tinyrnn.tensor(np.tile(scores, (len(token), 1))), state, None
+    for n_best in (1, 2, 4):
+        best, = beam_search(step, (tinyrnn.zeros(1, 1),), Memory(np.zeros(1, int)), 1, 0, 3, 2, beam_size=4,
+                            n_best=n_best)
+        assert len(best) == n_best and best[0].tokens == []
+        ended = [len(h.tokens) < 2 for h in best]
+        assert ended == sorted(ended, reverse=True)
+
+
 def test_no_sources():
     assert beam_search(lambda *a: pytest.fail("called"), (), None, 0, BOS, EOS, 3) == []
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 from nn_helpers import leaf
 
+import tinyrnn
 from tinyrnn import nn
 
 
@@ -23,6 +24,16 @@ def test_ends(p):
     assert (y.array == 1 - p).all()
     y.sum().backward()
     assert (x.grad.array == 1 - p).all()
+
+
+def test_nothing_is_drawn_where_all_is_dropped():
+    gru = nn.GRU(4, 4, 2, dropout=1.0)
+    tinyrnn.manual_seed(0)
+    expected = tinyrnn.rand(3)
+    for run in (nn.Dropout(1.0), gru, lambda x: gru(x, lengths=[1, 2])):
+        tinyrnn.manual_seed(0)
+        run(tinyrnn.zeros(2, 2, 4))
+        assert (tinyrnn.rand(3) == expected).all()
 
 
 def test_inplace():

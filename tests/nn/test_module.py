@@ -186,6 +186,41 @@ def test_load_converts_and_assign_does_not():
         m.load_state_dict([1])
 
 
+def test_a_module_loads_its_own_tensors_under_other_names():
+    m = nn.ParameterDict({"a": nn.Parameter(leaf([1.0])[0]), "b": nn.Parameter(leaf([2.0])[0])})
+    state = m.state_dict()
+    m.load_state_dict({"a": state["b"], "b": state["a"]})
+    assert m["a"].item() == 2 and m["b"].item() == 1
+    m["b"].array.flags.writeable = False
+    with pytest.raises(RuntimeError, match='"b": its memory is read-only'):
+        m.load_state_dict({"a": leaf([5.0])[0], "b": leaf([5.0])[0]})
+    assert m["a"].item() == 2
+
+
+@pytest.mark.parametrize("library", BOTH)
+def test_what_a_module_keeps_besides_tensors(library):
+    class Counter(library.Module):
+        steps = 0
+
+        def get_extra_state(self):
+            return {"steps": self.steps}
+
+        def set_extra_state(self, state):
+            self.steps = state["steps"]
+    m, n = (library.Sequential(Counter(), library.Linear(1, 1), Counter()) for _ in range(2))
+    m[0].steps, m[2].steps = 3, 4
+    state = m.state_dict()
+    assert list(state) == ["0._extra_state", "1.weight", "1.bias", "2._extra_state"]
+    assert tuple(n.load_state_dict(state)) == ([], []) and (n[0].steps, n[2].steps) == (3, 4)
+    del state["2._extra_state"]
+    assert n.load_state_dict(state, strict=False).missing_keys == ["2._extra_state"]
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "2._extra_state"'):
+        n.load_state_dict(state)
+    alone = Counter()
+    alone.load_state_dict(m[2].state_dict())
+    assert alone.steps == 4
+
+
 def test_a_saved_tensor_that_is_loaded_over_is_noticed(pair):
     m = pair[0]
     y = m(leaf(np.ones((1, 2), np.float32))[0]).sum()
@@ -312,6 +347,19 @@ def test_train_and_apply(pair):
     assert orders[0] == orders[1]
 
 
+@pytest.mark.parametrize("library", BOTH)
+def test_a_part_may_refuse_to_be_trained(library):
+    class Frozen(library.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = library.Dropout(0.5)
+
+        def train(self, mode=True):
+            return super().train(False)
+    m = library.Sequential(Frozen(), library.Dropout(0.5)).train()
+    assert [x.training for x in m.modules()] == [True, False, False, True]
+
+
 def test_gradients_can_be_forgotten(pair):
     m = pair[0]
     m(leaf(np.ones((1, 2), np.float32))[0]).sum().backward()
@@ -341,8 +389,18 @@ def test_conversion(pair):
         m.to(np.int64)
     with pytest.raises(RuntimeError, match="cuda"):
         m.to("cuda")
+    assert m.to("cpu", np.float64, True).scale.dtype == np.float64
+    assert m.to("cpu", np.float32, non_blocking=True).scale.dtype == np.float32
     with pytest.raises(TypeError):
-        m.to(non_blocking=True)
+        m.to(memory="cpu")
+
+
+@pytest.mark.parametrize("library", BOTH)
+def test_the_copy_of_a_parameter_has_no_gradient(library):
+    m = library.Linear(2, 1, bias=False)
+    m(tensor(library, np.ones((1, 2), np.float32))).sum().backward()
+    twin = copy.deepcopy(m)
+    assert twin.weight.grad is None and m.weight.grad.tolist() == [[1, 1]]
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])

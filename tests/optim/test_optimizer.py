@@ -110,6 +110,18 @@ def test_a_parameter_without_gradient_stays():
     assert list(optimizer.state) == [y]
 
 
+def test_a_refused_first_step_is_still_the_first():
+    x = leaf(1)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.9, dampening=0.5)
+    x.grad = tensor(np.ones(1, np.float32))
+    x.array.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.step()
+    x.array.flags.writeable = True
+    optimizer.step()                                    # without dampening, as the first one goes
+    np.testing.assert_allclose(x.array, 0.9, rtol=1e-6)
+
+
 def test_closure_runs_with_gradients_and_its_value_is_returned():
     x = leaf(3)
     optimizer = optim.SGD([x], lr=0.5)

@@ -132,6 +132,12 @@ def test_what_does_not_fit_is_refused(tmp_path):
         train(tmp_path)
     with pytest.raises(SystemExit, match="lr: 0.1 before, now 0.2"):
         train(tmp_path, resume=True, lr=0.2)
+    model = tinyrnn.nn.Linear(1, 1)
+    with pytest.raises(SystemExit, match="last.npz holds no ema, schedule"):
+        Run(tmp_path, {"model": model, "schedule": model, "ema": model}, {"lr": 0.1}, resume=True)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(SystemExit, match="holds no config.json"):
+        train(tmp_path, resume=True)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

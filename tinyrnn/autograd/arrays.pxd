@@ -13,6 +13,7 @@ cdef bint has_shape(ndarray x, tuple shape) except -1
 cdef ndarray empty(ndarray like)
 cdef ndarray adopt(object x)
 cdef ndarray contiguous(ndarray x)
+cdef ndarray copy_as_it_lies(ndarray x)
 cdef void* address(ndarray x) noexcept
 cdef ndarray map_unary(const unary_loops* loops, ndarray x)
 cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth)

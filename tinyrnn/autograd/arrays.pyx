@@ -13,6 +13,7 @@ from numpy cimport (
     PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, dtype, ndarray, npy_intp,
 )
 
+from tinyrnn.autograd.layout cimport MAX_DIMS, Axes, Loop, arrange, arrange_one, turned
 from tinyrnn.kernels.parallel cimport threads_for
 from tinyrnn.kernels.pointwise cimport accumulate_loops, binary_loop, binary_loops, unary_loop, unary_loops
 
@@ -24,37 +25,12 @@ cdef extern from "numpy/arrayobject.h":
 cnp.import_array()
 
 cdef enum:
-    MAX_DIMS = 64                   # NumPy's own limit
     SHORT = 4                       # dimensions of a shape that is kept,
     KNOWN = 64                      # and how many are
 
 
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-    #include <malloc.h>
-    #include <sys/mman.h>
-    static void keep_memory(void)
-    {
-        const size_t size = 192 << 20, page = 2 << 20;
-        char *p = mallopt(M_MMAP_THRESHOLD, 2 * size) ? malloc(size) : NULL;        /* of the heap; glibc 2.35 */
-        mallopt(M_MMAP_THRESHOLD, 32 << 20);
-        mallopt(M_TRIM_THRESHOLD, 256 << 20);
-        if (p) madvise(p + (page - (size_t)p % page), size - page, MADV_HUGEPAGE);
-        free(p);
-    }
-    #else
-    static void keep_memory(void) {}
-    #endif
-    """
-    # Makes glibc's allocator keep what is freed, blocks of up to 32 MB, 256 MB of them, instead of asking the system
-    # again each time. New pages cost as much as the arithmetic on medium arrays: layer normalisation of 1600 x 256 with
-    # its backward took 0.8 ms instead of 2.7 ms, an update of a translator of 6,000 words 0.9 of the time.
-    # The next 192 MB of the heap, none of it in use yet, will consist of pages of 2 MB, if the system has them: the
-    # processor finds them faster (a layer of 512 or 1,024 units: 3 to 6 %).
+cdef extern from "allocator.h":
     void keep_memory()
-
 
 keep_memory()
 
@@ -91,32 +67,13 @@ cpdef ndarray cast(object a, object kind):
         return x.astype(kind)
 
 
-cdef list memory_order(ndarray x):
-    """The dimensions of x from that with the longest step to that with the shortest, as PyTorch sorts them: a step of 0
-    is neither longer nor shorter than another, and of two equal steps the larger dimension's counts as the longer."""
-    cdef list order = list(range(x.ndim - 1, -1, -1))
-    cdef Py_ssize_t i, j, k, one, other
-    for i in range(1, x.ndim):
-        j = i
-        for k in range(i - 1, -1, -1):
-            one, other = abs(x.strides[order[k]]), abs(x.strides[order[j]])
-            if one == 0 or other == 0:
-                continue
-            if one > other or (one == other and x.shape[order[k]] > x.shape[order[j]]):
-                order[k], order[j] = order[j], order[k]
-                j = k
-            elif one < other:
-                break
-    return order[::-1]
-
-
 cpdef ndarray as_it_lies(object draw, ndarray x):
     """An array like x of what ``draw(shape)`` returns, one number after the other in the order in which x's elements
     lie in memory."""
-    if PyArray_IS_C_CONTIGUOUS(x):
+    cdef Axes axes
+    if PyArray_IS_C_CONTIGUOUS(x) or not arrange_one(x, &axes):
         return draw(shape_of(x))
-    order = memory_order(x)
-    return draw(shape_of(x.transpose(order))).transpose(np.argsort(order))
+    return turned(draw(shape_of(turned(x, axes.order))), axes.back)
 
 
 cdef ndarray scalar(double value, int type_num):
@@ -195,10 +152,20 @@ cdef ndarray contiguous(ndarray x):
     return x if PyArray_IS_C_CONTIGUOUS(x) else cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
 
 
+cdef ndarray copy_as_it_lies(ndarray x):
+    """A copy with its dimensions in the order of x's."""
+    cdef Axes axes
+    if PyArray_IS_C_CONTIGUOUS(x) or not arrange_one(x, &axes):
+        return cnp.PyArray_NewCopy(x, cnp.NPY_CORDER)
+    return turned(cnp.PyArray_NewCopy(turned(x, axes.order), cnp.NPY_CORDER), axes.back)
+
+
 cdef void* address(ndarray x) noexcept:
     """Where the memory of x begins; None has none."""
     return NULL if x is None else PyArray_BYTES(x)
 
+
+# ---- one array -------------------------------------------------------------------------------------------------------
 
 cdef int threads_of(Py_ssize_t n) noexcept nogil:
     """How many threads a loop over n elements gets, at a quarter of a nanosecond each: two from 262,144 on."""
@@ -206,10 +173,13 @@ cdef int threads_of(Py_ssize_t n) noexcept nogil:
 
 
 cdef ndarray map_unary(const unary_loops* loops, ndarray x):
-    """y = f(x), element by element, for a float32 or float64 array. A transposed matrix stays one."""
+    """y = f(x), element by element, for a float32 or float64 array, with the dimensions of y in the order of x's."""
     cdef bint transposed = PyArray_IS_F_CONTIGUOUS(x) and not PyArray_IS_C_CONTIGUOUS(x)
     cdef ndarray y
-    if not transposed:
+    cdef Axes axes
+    if not transposed and not PyArray_IS_C_CONTIGUOUS(x):
+        if arrange_one(x, &axes):
+            return turned(map_unary(loops, contiguous(turned(x, axes.order))), axes.back)
         x = contiguous(x)
     y = PyArray_EMPTY(PyArray_NDIM(x), PyArray_DIMS(x), PyArray_TYPE(x), transposed)
     run_unary(loops, x, y)
@@ -271,13 +241,6 @@ cdef dtype common_dtype(str name, ndarray a, ndarray b):
     return b.dtype
 
 
-cdef struct Loop:                       # the walk over two operands that are broadcast to one shape
-    int ndim
-    npy_intp size[MAX_DIMS]             # elements
-    npy_intp step_a[MAX_DIMS]           # elements of a
-    npy_intp step_b[MAX_DIMS]
-
-
 cdef int broadcast(str name, ndarray a, ndarray b, Loop* loop) except -1:
     """The shape of ``a op b`` and how each operand walks over it: a dimension of length 1 is repeated (step 0)."""
     cdef int n = max(PyArray_NDIM(a), PyArray_NDIM(b)), i, ia, ib
@@ -290,8 +253,8 @@ cdef int broadcast(str name, ndarray a, ndarray b, Loop* loop) except -1:
         if na != nb and na != 1 and nb != 1:
             raise ShapeError(f"{name}: {shape_of(a)} and {shape_of(b)} cannot be broadcast together")
         loop.size[i] = nb if na == 1 else na
-        loop.step_a[i] = PyArray_STRIDES(a)[ia] // item if na != 1 else 0
-        loop.step_b[i] = PyArray_STRIDES(b)[ib] // item if nb != 1 else 0
+        loop.step_a[i] = PyArray_STRIDES(a)[ia] // item if na != 1 or (nb == 1 and ia >= 0) else 0
+        loop.step_b[i] = PyArray_STRIDES(b)[ib] // item if nb != 1 or (na == 1 and ib >= 0) else 0
     return 0
 
 
@@ -373,11 +336,14 @@ cdef bint together(ndarray a, ndarray b) noexcept:
 
 
 cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray b, bint truth):
-    """y = f(a, b) with broadcasting, for two arrays of one dtype, float32 or float64; ``truth``: y is bool."""
+    """y = f(a, b) with broadcasting, for two arrays of one dtype, float32 or float64; ``truth``: y is bool. Its
+    dimensions are in the order of theirs."""
     cdef binary_loop f = loops.f32 if PyArray_TYPE(a) == NPY_FLOAT else loops.f64
     cdef int type_y = NPY_BOOL if truth else PyArray_TYPE(a)
     cdef ndarray y
     cdef Loop loop
+    cdef Axes axes
+    cdef bint other
     if together(a, b):
         y = PyArray_EMPTY(PyArray_NDIM(a), PyArray_DIMS(a), type_y, not PyArray_IS_C_CONTIGUOUS(a))
         loop.ndim, loop.size[0] = 1, PyArray_SIZE(a)
@@ -385,8 +351,9 @@ cdef ndarray map_binary(str name, const binary_loops* loops, ndarray a, ndarray 
         run_binary(f, &loop, a, b, y)
         return y
     broadcast(name, a, b, &loop)
+    other = not (PyArray_IS_C_CONTIGUOUS(a) and PyArray_IS_C_CONTIGUOUS(b)) and arrange(&loop, &axes)
     y = PyArray_EMPTY(loop.ndim, loop.size, type_y, 0)
     if PyArray_SIZE(y):
         merge(&loop)
         run_binary(f, &loop, a, b, y)
-    return y
+    return turned(y, axes.back) if other else y

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError, cast
+from tinyrnn.autograd.arrays import DtypeError, as_it_lies, cast
 from tinyrnn.autograd.device import device as Device
 from tinyrnn.autograd.dtypes import as_dtype
 from tinyrnn.autograd.engine import record
@@ -160,24 +160,29 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     return leaf(np.eye(*shape, dtype=as_dtype("eye", dtype) or dtypes.float32), requires_grad, device)
 
 
+def _like(input, make, requires_grad):
+    """What ``make(shape)`` returns, with its dimensions in memory in the order of the input's."""
+    return leaf(as_it_lies(lambda shape: make(shape).array, input.array), requires_grad)
+
+
 def empty_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of the input's shape and dtype whose values are not set."""
-    return empty(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(input, lambda shape: empty(shape, dtype=dtype or input.dtype, device=device), requires_grad)
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Zeros in the input's shape and dtype."""
-    return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(input, lambda shape: zeros(shape, dtype=dtype or input.dtype, device=device), requires_grad)
 
 
 def ones_like(input, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Ones in the input's shape and dtype."""
-    return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(input, lambda shape: ones(shape, dtype=dtype or input.dtype, device=device), requires_grad)
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """One value in the input's shape and dtype."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(input, lambda shape: full(shape, fill_value, dtype=dtype or input.dtype, device=device), requires_grad)
 
 
 def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:

@@ -39,7 +39,7 @@ cpdef Tensor record(object out, tuple parents, object backward, tuple saved=None
               parent needs no tuple. ``y`` is the output, ``dy`` its gradient. Written in operations on tensors it can
               itself be differentiated. A gradient larger than its parent is summed over the dimensions that were
               broadcast.
-    saved     the tensors whose values backward reads, and OUTPUT if it reads ``y`` (else ``y`` is None). They are
+    saved     the tensors whose values backward reads, and "output" if it reads ``y`` (else ``y`` is None). They are
               watched: if one is changed in place before backward runs, it raises. By default all of them are.
     adds      backward is called ``backward(y, dy, sums)``: for every parent the gradient from its other uses, if nobody
               else sees it, or None. It may add to it and return it, instead of a tensor to be added. ``sums`` is None
@@ -127,6 +127,15 @@ cdef Node new_node(Tensor y, tuple parents, object backward, tuple saved):
                                    "use no_grad instead, or clone it outside")
             node.versions += version_of(p).count
     return node
+
+
+def watch_anew(Node node not None):
+    """What backward needs is as it should be now: it was the operation itself that changed it."""
+    cdef Tensor p
+    node.versions = 0
+    for p in node.saved:
+        if p is not None:
+            node.versions += version_of(p).count
 
 
 cdef tuple edges(tuple parents):
@@ -235,8 +244,9 @@ cdef list way(Tensor x, Tensor new):
     return path[::-1]
 
 
-cdef int rebase(Tensor x, Tensor new) except -1:
-    """x's memory now holds new's values: x, or the tensor it is a view of, gets the history that goes with them."""
+cdef int rebase(Tensor x, Tensor new, bint hidden=False) except -1:
+    """x's memory now holds new's values: x, or the tensor it is a view of, gets the history that goes with them.
+    hidden: x is a view that nobody will see again, so it needs none of its own."""
     cdef Tensor root = x
     cdef list path = way(x, new)
     changed(x)
@@ -250,6 +260,8 @@ cdef int rebase(Tensor x, Tensor new) except -1:
     if new.requires or root.requires:
         follow(root, written(root, new, path).node)
         root.requires = True
+        if not hidden:                  # while the root has this history: detach_() may take it away
+            refresh(x)
     return 0
 
 

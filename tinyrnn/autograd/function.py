@@ -20,7 +20,7 @@ import weakref
 
 import numpy as np
 
-from tinyrnn.autograd.engine import before, output_of, overwrite, record, record_many
+from tinyrnn.autograd.engine import before, output_of, overwrite, record, record_many, watch_anew
 from tinyrnn.autograd.grad_mode import RECORDING
 from tinyrnn.autograd.tensor import Tensor, current_mode, swap_mode
 
@@ -130,13 +130,15 @@ def attach(cls, ctx, args, outputs):
     real = [k for k, t in enumerate(ctx._outputs) if t is not None]
     made = record_many(tuple(ctx._outputs[k] for k in real), tuple(dirty.get(id(t), t) for t in tensors),
                        backward_of(cls, ctx, args, real), ctx._saved)
-    if made:
-        ctx._node = weakref.ref(made[0].grad_fn.next_functions[0][0])
+    node = made[0].grad_fn.next_functions[0][0] if made else None
+    ctx._node = weakref.ref(node) if made else None
     ctx._outputs = tuple(ctx._outputs[k] for k in real)
     ctx._dirty = ()                                             # the outputs hold the node, and it holds ctx
     result = list(outputs)
     for k, y in zip(real, made, strict=False):
         result[k] = overwrite(outputs[k], dirty[id(outputs[k])], y) if id(outputs[k]) in dirty else y
+    if node is not None and dirty:
+        watch_anew(node)
     return tuple(t.detach() if t is not None and t.requires_grad and place(t, tensors) is not None
                  and id(t) not in dirty else t for t in result)
 

@@ -4,7 +4,7 @@
 reported: no recursion, so the length of a chain is limited by memory alone. What arrives at a leaf becomes its
 ``.grad``. Values that a node saved are freed when it has been visited.
 """
-from numpy cimport NPY_ARRAY_CARRAY, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
+from numpy cimport NPY_ARRAY_CARRAY, NPY_ARRAY_C_CONTIGUOUS, PyArray_CHKFLAGS, PyArray_NDIM, PyArray_TYPE, import_array
 
 from tinyrnn.autograd.arrays cimport accumulate, adopt, has_shape, same_shape, shape_of
 from tinyrnn.autograd.deferred cimport Product, joined, settled
@@ -65,15 +65,13 @@ cdef int alive(Node node) except -1:
 cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
     """The backward pass. Returns the gradients of ``targets``; without targets leaves collect theirs in .grad."""
     cdef dict uses = count_uses(roots, targets is None), grads = {}, found = {}
-    cdef list ready = []
+    cdef list ready, late = []
     cdef set needed = None if targets is None else leads_to(targets, uses)
     cdef int mode = set_mode(RECORDING if create else 0)
     try:
         for root, seed in zip(roots, seeds):
             collect(grads, root, seed, None)
-        for root in dict.fromkeys(roots):
-            if uses[root] == 0:
-                ready.append(root)
+        ready = [root for root in dict.fromkeys(roots) if uses[root] == 0]
         while ready:
             x = ready.pop()
             dy = settled(grads.pop(x, None))
@@ -87,7 +85,9 @@ cdef dict run(list roots, list seeds, set targets, bint retain, bint create):
                     if not retain and (<Node> x).saved:
                         free(x)
             elif targets is None and dy is not None:
-                deposit(x, dy, create)
+                deposit(x, dy, create, late)
+        for x, dy in late:
+            deposit(x, dy, create, None)
     finally:
         set_mode(mode)
     return found
@@ -116,8 +116,8 @@ cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -
     """Calls a node's backward and hands the gradients to its inputs."""
     cdef tuple sums = waiting(node, grads) if node.adds and dy is not None and get_mode() == 0 else None
     cdef tuple results = () if dy is None else gradients(node, dy, sums)
-    cdef Py_ssize_t k = 0
-    for i in node.inputs:
+    cdef Py_ssize_t k
+    for k, i in enumerate(node.inputs):
         if i is not None:
             if sums is not None and sums[k] is not None:
                 grads[i] = sums[k]
@@ -126,7 +126,6 @@ cdef int visit(Node node, object dy, dict uses, dict grads, list ready) except -
             uses[i] -= 1
             if uses[i] == 0:
                 ready.append(i)
-        k += 1
     return 0
 
 
@@ -231,12 +230,16 @@ cdef int collect_output(dict grads, Node x, Part g) except -1:
     sums[k] = ops["add"](sums[k], g.values) if k in sums else g.values
 
 
-cdef int deposit(Tensor leaf, Tensor dy, bint create) except -1:
-    """Adds dy to leaf.grad; the first one is kept as it is if it is nobody else's. The sum is taken away while dy is
-    added to it: a pass of another thread, which may run meanwhile, leaves its own, and that is added next."""
+cdef int deposit(Tensor leaf, Tensor dy, bint create, list late) except -1:
+    """Adds dy to leaf.grad; the first is kept as it is if nobody else has it. The sum is taken away meanwhile: a pass
+    of another thread leaves its own, to be added next. A .grad with a history, which others may read, waits in late."""
     if not leaf.requires:
         return 0
-    cdef Tensor new = dy if leaf.gradient is not None or owned(dy) else ops["clone"](dy)
+    if late is not None and not create and leaf.gradient is not None and leaf.gradient.requires:
+        late.append((leaf, dy))
+        return 0
+    cdef str copy = "clone" if PyArray_CHKFLAGS(dy.array, NPY_ARRAY_C_CONTIGUOUS) else "contiguous"
+    cdef Tensor new = dy if leaf.gradient is not None or owned(dy) else ops[copy](dy)
     while (sum := leaf.gradient) is not None:
         leaf.gradient = None
         try:
@@ -297,9 +300,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     ``retain_graph``: keep what was saved, for another pass; the default is ``create_graph``, which records the pass
     itself so that its results can be differentiated again.
     """
-    cdef list outputs = sequence(tensors), roots
+    cdef list outputs = sequence(tensors), seeds = start(outputs, grad_tensors), roots
     cdef Tensor t
-    seeds = start(outputs, grad_tensors)
     roots, retain = [root_of(t) for t in outputs], create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, None, retain, create_graph)
@@ -309,7 +311,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     found = run(roots, seeds, {root_of(t) for t in targets}, retain, create_graph)
     for t in dict.fromkeys(targets):
         if (g := found.get(edge(t))) is not None and not t.retains:         # one that retains it has got it on the way
-            deposit(t, g, create_graph)
+            deposit(t, g, create_graph, None)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
@@ -348,17 +350,15 @@ cdef list sequence(object x):
 cdef object root_of(Tensor t):
     refresh(t)
     if not t.requires:
-        raise RuntimeError(f"backward: a tensor of shape {t.shape} does not require grad and was not made from one "
-                           "that does")
+        raise RuntimeError(f"backward: a tensor of shape {t.shape} does not require grad, nor was it made from one")
     return edge(t)
 
 
-cdef list start(list outputs, object gradients):
+cdef list start(list outputs, object seeds):
     """The gradients that the pass starts from."""
     cdef Tensor t, g
     cdef list result = []
-    gradients = [None] * len(outputs) if gradients is None else gradients
-    given = [gradients] if isinstance(gradients, Tensor) else list(gradients)
+    given = [None] * len(outputs) if seeds is None else [seeds] if isinstance(seeds, Tensor) else list(seeds)
     if len(given) != len(outputs):
         raise RuntimeError(f"backward: {len(outputs)} tensors but {len(given)} gradients to start from")
     for t, g in zip(outputs, given):

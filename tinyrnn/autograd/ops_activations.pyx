@@ -196,8 +196,10 @@ def dropout(Tensor input not None, double p=0.5, bint training=True, bint inplac
         return input
     if not is_real(input.array):
         raise DtypeError(f"dropout: expected float32 or float64, not {input.dtype} {input.shape}")
-    mask = as_it_lies(lambda shape: default_generator.bernoulli(1 - p, shape, input.dtype), input.array)
-    if p < 1:
+    if p == 1:                                          # nothing is drawn, as in PyTorch
+        mask = np.zeros(input.shape, input.dtype)
+    else:
+        mask = as_it_lies(lambda shape: default_generator.bernoulli(1 - p, shape, input.dtype), input.array)
         mask *= 1 / (1 - p)
     return input.mul_(wrap(mask)) if inplace else input * wrap(mask)
 

@@ -40,6 +40,8 @@ cdef Tensor operand(str name, object a, object other):
         dtype = common_dtype(name, x.array, (<Tensor> other).array)
     elif is_real(x.array):
         return x
+    elif isinstance(other, (np.ndarray, list, tuple)):
+        return operand(name, x, numbers(name, other))
     else:
         dtype = beside(x.array.dtype, kind(name, other))
     return x if x.array.dtype == dtype else wrap(x.array.astype(dtype))
@@ -50,7 +52,7 @@ cdef Tensor number(str name, object a, object other):
     if (type(a) is float or type(a) is int) and isinstance(other, Tensor) and is_real((<Tensor> other).array):
         return wrap(scalar(a, PyArray_TYPE((<Tensor> other).array)))
     if isinstance(a, (np.ndarray, list, tuple)):
-        return operand(name, wrap(np.asarray(a)), other)
+        return operand(name, numbers(name, a), other)
     if not isinstance(other, Tensor):
         raise TypeError(f"{name}: one of the two must be a tensor, not {type(a).__name__} and {type(other).__name__}")
     dtype = other.dtype
@@ -59,6 +61,14 @@ cdef Tensor number(str name, object a, object other):
     else:
         kind(name, a)
     return wrap(cast(a, dtype))
+
+
+cdef Tensor numbers(str name, object a):
+    """An array, or a list, as a tensor."""
+    cdef object array = np.asarray(a)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, not {type(a).__name__} of dtype {array.dtype}")
+    return wrap(array)
 
 
 cdef object beside(object dtype, object kind):

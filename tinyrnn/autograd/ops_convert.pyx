@@ -1,7 +1,7 @@
 """From tensors to other dtypes, to Python, to NumPy, to text and to files, and copies of whole tensors."""
 from numpy cimport NPY_DOUBLE, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport cast, is_real
+from tinyrnn.autograd.arrays cimport cast, copy_as_it_lies, is_real
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.tensor cimport Tensor, version_of
 
@@ -62,11 +62,13 @@ def type_as(Tensor input not None, Tensor other not None):
 
 
 def type(Tensor input not None, dtype=None):
-    """The tensor in ``dtype``; without one, the name of its legacy type, such as "tinyrnn.FloatTensor"."""
+    """The tensor in ``dtype``, which may be a legacy type's name such as "tinyrnn.FloatTensor"; without one, the name
+    of its own."""
+    names = {f"tinyrnn.{name}Tensor": kind for name, kind in (
+        ("Float", dtypes.float32), ("Double", dtypes.float64), ("Long", dtypes.int64), ("Bool", dtypes.bool))}
     if dtype is not None:
-        return convert(input, dtypes.as_dtype("type", dtype), False)
-    names = {"float32": "Float", "float64": "Double", "int64": "Long", "bool": "Bool"}
-    return f"tinyrnn.{names[input.array.dtype.name]}Tensor"
+        return convert(input, dtypes.as_dtype("type", names.get(dtype, dtype)), False)
+    return next(name for name, kind in names.items() if kind == input.array.dtype)
 
 
 def float(Tensor input not None):
@@ -224,7 +226,7 @@ def deepcopy(Tensor self not None, dict memo):
         raise RuntimeError("deepcopy: only leaves can be copied, this tensor has a history; detach() or clone() it")
     if id(self) in memo:
         return memo[id(self)]
-    x = _rebuild(builtins.type(self), self.array.copy(), self.requires_grad, None)
+    x = _rebuild(builtins.type(self), copy_as_it_lies(self.array), self.requires_grad, None)
     memo[id(self)] = x
     x.gradient = copying.deepcopy(self.gradient, memo)
     if getattr(self, "__dict__", None):

@@ -271,7 +271,7 @@ def nan_to_num(Tensor input not None, nan=0.0, posinf=None, neginf=None):
 
     def backward(y, dy):
         return dy.masked_fill(~isfinite(input), 0)
-    values = [None if x is None else cast(x, input.array.dtype) for x in (nan, posinf, neginf)]
+    values = [None if x is None else cast(x, input.array.dtype) for x in (0 if nan is None else nan, posinf, neginf)]
     out = np.asarray(np.nan_to_num(input.array, True, *values))
     return record(out, (input,), backward, (input,))
 

@@ -110,11 +110,16 @@ def masked_select(Tensor input not None, mask):
 
 def masked_scatter_(Tensor self not None, mask, Tensor source not None):
     """Writes the elements of ``source``, in order, where the mask is true."""
-    cdef Py_ssize_t n = np.count_nonzero(np.broadcast_to(mask_of("masked_scatter", mask).array, self.shape))
+    cdef Tensor m = mask_of("masked_scatter", mask)
+    cdef Py_ssize_t n
+    if joint_shape("masked_scatter", shape_of(self.array), shape_of(m.array)) != shape_of(self.array):
+        raise ShapeError(f"masked_scatter: a mask of shape {m.shape} does not fit a tensor of shape {self.shape}")
+    m = m.expand(self.shape)
+    n = np.count_nonzero(m.array)
     if n > PyArray_SIZE(source.array):
         raise ShapeError(f"masked_scatter: the mask is true {n} times but the source of shape {source.shape} has fewer "
                          "elements")
-    self[mask_of("masked_scatter", mask).expand(self.shape)] = source.reshape(-1)[:n]
+    self[m] = source.reshape(-1)[:n]
     return self
 
 

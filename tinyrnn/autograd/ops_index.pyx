@@ -15,7 +15,7 @@ from numpy cimport (
 from tinyrnn.autograd.arrays cimport contiguous, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record, record_view
 from tinyrnn.autograd.ops_convert cimport convert
-from tinyrnn.autograd.ops_memory cimport fitted, value_of
+from tinyrnn.autograd.ops_memory cimport fitted, value_of, write
 from tinyrnn.autograd.tensor cimport RECORDING, Part, Tensor, get_mode, refresh, requires_now, version_of, wrap
 from tinyrnn.kernels.rows cimport add_rows_f32, add_rows_f64, add_rows_i64, first_outside, take_rows
 
@@ -24,7 +24,6 @@ from math import prod
 import numpy as np
 
 from tinyrnn.autograd.arrays import DtypeError
-from tinyrnn.autograd.ops_memory import copy_
 
 import_array()
 
@@ -194,7 +193,7 @@ def setitem(Tensor input not None, index, value):
     if indexed(arrays):
         put_at("setitem", part, arrays, given)
     else:
-        copy_(part, given)
+        write(part, given, True)
 
 
 # ---- arrays of integers as an index ----------------------------------------------------------------------------------
@@ -293,7 +292,7 @@ cdef Tensor put_at(str name, Tensor x, list arrays, Tensor value):
     def backward(y, dy):
         return put_at(name, dy.clone(), kept, wrap(np.zeros((), dy.dtype))), take_at(name, dy, kept)
     backward.__qualname__ = name
-    rebase(x, record(x.array, (old, value), backward, ()))       # may refuse: so before anything is written
+    rebase(x, record(x.array, (old, value), backward, ()), name == "setitem")     # may refuse: so first of all
     x.array[key(arrays)] = value.array
     return x
 

@@ -4,7 +4,7 @@ from numpy cimport (
     PyArray_SIZE, PyArray_STRIDES, PyArray_TYPE, import_array,
 )
 
-from tinyrnn.autograd.arrays cimport accumulate, cast, is_real, same_shape, scalar, shape_of
+from tinyrnn.autograd.arrays cimport accumulate, cast, copy_as_it_lies, is_real, same_shape, scalar, shape_of
 from tinyrnn.autograd.engine cimport before, rebase, record
 from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_arithmetic cimport zeros_of
@@ -23,15 +23,20 @@ recorded_add_ = in_place(add)
 
 
 def clone(Tensor input not None):
-    """A copy on its own memory.    dx = dy"""
+    """A copy on its own memory, with its dimensions in the same order there.    dx = dy"""
     def backward(y, dy):
         return dy
-    return record(PyArray_NewCopy(input.array, NPY_CORDER), (input,), backward, ())
+    return record(copy_as_it_lies(input.array), (input,), backward, ())
 
 
 def contiguous(Tensor input not None):
     """The tensor itself if its elements lie side by side in order, else a copy that has them so."""
-    return input if PyArray_IS_C_CONTIGUOUS(input.array) else clone(input)
+    if PyArray_IS_C_CONTIGUOUS(input.array):
+        return input
+
+    def backward(y, dy):
+        return dy
+    return record(PyArray_NewCopy(input.array, NPY_CORDER), (input,), backward, ())
 
 
 def detach(Tensor input not None):
@@ -45,7 +50,7 @@ def detach_(Tensor self not None):
     """Takes the history away from the tensor itself: it becomes a leaf."""
     if self.source is not None:
         raise RuntimeError("detach_: a view cannot be cut off from the tensor it views; use detach()")
-    self.node, self.requires = None, False
+    self.node, self.requires, self.retains = None, False, False
     return self
 
 
@@ -85,6 +90,11 @@ cdef Tensor fitted(str name, Tensor value, tuple target):
 
 def copy_(Tensor self not None, src):
     """x = src, in place, broadcast and converted to x's dtype.    dsrc = dy"""
+    return write(self, src, False)
+
+
+cdef Tensor write(Tensor self, object src, bint hidden):
+    """copy_; for ``hidden`` see ``rebase``."""
     cdef Tensor value = value_of("copy_", src, self), old
     cdef object kind = value.array.dtype
     value = fitted("copy_", value, shape_of(self.array))
@@ -93,7 +103,8 @@ def copy_(Tensor self not None, src):
 
     def backward(y, dy):
         return zeros_of(dy) if wanted else None, convert(dy, kind, False)
-    rebase(self, record(self.array, (old, value), backward, ()))     # may refuse: so before anything is written
+    backward.__qualname__ = "copy_"
+    rebase(self, record(self.array, (old, value), backward, ()), hidden)     # may refuse: so before anything is written
     assign("copy_", self.array, value.array)
     return self
 

@@ -19,7 +19,7 @@ from tinyrnn.kernels.reduce cimport (
 
 import numpy as np
 
-from tinyrnn.autograd.arrays import DtypeError
+from tinyrnn.autograd.arrays import DtypeError, ShapeError
 
 import_array()
 
@@ -257,16 +257,18 @@ cdef object dims_of(str name, object dim, Tensor x):
     if dim is None:
         return None
     dims = tuple([dim_of(name, d, x.array) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
+    if len(set(dims)) < len(dims):
+        raise ShapeError(f"{name}: a dimension occurs twice in {tuple(dim)}")
     return dims if x.array.ndim else None
 
 
 def any(Tensor input not None, dim=None, keepdim=False):
-    """Whether any element over dim is not zero; NaN is not."""
+    """Whether any element over dim is not zero; NaN counts as not zero."""
     return wrap(np.asarray(np.logical_or.reduce(input.array, axis=dims_of("any", dim, input), keepdims=keepdim)))
 
 
 def all(Tensor input not None, dim=None, keepdim=False):
-    """Whether no element over dim is zero; NaN is not."""
+    """Whether no element over dim is zero; NaN counts as not zero."""
     return wrap(np.asarray(np.logical_and.reduce(input.array, axis=dims_of("all", dim, input), keepdims=keepdim)))
 
 

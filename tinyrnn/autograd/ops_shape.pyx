@@ -128,13 +128,13 @@ def flatten(Tensor input not None, start_dim=0, end_dim=-1):
 def unflatten(Tensor input not None, dim, sizes):
     """Splits one dimension into several; one of ``sizes`` may be -1."""
     cdef int d = dim_of("unflatten", dim, input.array)
-    cdef tuple shape = shape_of(input.array), parts = sizes_of("unflatten", (sizes,))
+    cdef tuple shape = shape_of(input.array), given = sizes_of("unflatten", (sizes,)), parts = given
     cdef Py_ssize_t known = prod([n for n in parts if n >= 0])
     if parts.count(-1) == 1 and known and length(input, d) % known == 0:
         parts = tuple([length(input, d) // known if n == -1 else n for n in parts])
         known = length(input, d)
     if not parts or min(parts) < 0 or known != length(input, d):
-        raise ShapeError(f"unflatten: dimension {d} of {shape} cannot become {tuple(sizes)}")
+        raise ShapeError(f"unflatten: dimension {d} of {shape} cannot become {given}")
     return reshape(input, shape[:d] + parts + shape[d + 1:])
 
 

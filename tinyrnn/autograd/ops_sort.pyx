@@ -148,6 +148,8 @@ def unique(Tensor input not None, sorted=True, return_inverse=False, return_coun
     ``dim``: the different slices along one dimension instead.
     """
     axis = None if dim is None else dim_of("unique", dim, input.array)
+    if axis is not None and input.ndim == 0:
+        raise ShapeError("unique: dim needs a tensor with dimensions, not a single number")
     results = np.unique(input.array, return_inverse=return_inverse, return_counts=return_counts, axis=axis,
                         equal_nan=False)
     if not isinstance(results, tuple):

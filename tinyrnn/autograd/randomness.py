@@ -5,7 +5,7 @@
 import numpy as np
 
 from tinyrnn.autograd import dtypes
-from tinyrnn.autograd.arrays import DtypeError, as_it_lies, cast
+from tinyrnn.autograd.arrays import DtypeError, ShapeError, as_it_lies, cast
 from tinyrnn.autograd.creation import leaf, sizes_of
 from tinyrnn.autograd.dtypes import as_dtype
 from tinyrnn.autograd.engine import in_place
@@ -89,14 +89,17 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None,
     if (np.asarray(std.array if isinstance(std, Tensor) else std) < 0).any():
         raise RuntimeError("normal: a standard deviation is negative")
     mean, std = (x.detach() if isinstance(x, Tensor) else x for x in (mean, std))
-    shape = np.broadcast_shapes(*(x.shape for x in given))
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in given))
+    except ValueError:
+        raise ShapeError(f"normal: {mean.shape} and {std.shape} cannot be broadcast together") from None
     return randn(shape, generator=generator, dtype=dtype or given[0].dtype, device=device) * std + mean
 
 
 def bernoulli(input, p=None, *, generator=None) -> Tensor:
     """0 or 1, and 1 with the probability that each element states; or all with probability ``p``."""
     if p is None:
-        return leaf(_chosen(generator).bernoulli(input.array))
+        return leaf(_chosen(generator).bernoulli(np.asarray(input.array, order="C")))
     return leaf(_chosen(generator).bernoulli(p, input.shape, input.dtype))
 
 

@@ -128,12 +128,15 @@ cdef class Stack:
             k += 1
         return writes == self.writes
 
-    cdef ndarray part(self, Tensor state, Py_ssize_t B, Py_ssize_t size):
+    cdef ndarray part(self, object given, Py_ssize_t B, Py_ssize_t size):
         """A part of the state as a contiguous array, if it is of the right shape."""
         cdef Py_ssize_t L = len(self.layers)
-        cdef npy_intp* dims = NULL if state is None else PyArray_DIMS(state.array)
-        if state is None:
-            raise TypeError("step: a part of the state is None")
+        cdef npy_intp* dims
+        cdef Tensor state
+        if not isinstance(given, Tensor):
+            raise TypeError(f"step: expected a tensor as state, or as a part of it, not {type(given).__name__}")
+        state = given
+        dims = PyArray_DIMS(state.array)
         if PyArray_NDIM(state.array) != 3 or dims[0] != L or dims[1] != B or dims[2] != size:
             raise ShapeError(f"step: expected a state of shape ({L}, {B}, {size}), not {state.shape}")
         if PyArray_TYPE(state.array) != self.type_num:

@@ -255,8 +255,8 @@ cdef class Tensor:
     def __xor__(self, other): return ops.bitwise_xor(self, other)
     def __rxor__(self, other): return ops.bitwise_xor(other, self)
     def __ixor__(self, other): return ops.bitwise_xor_(self, other)
-    def __eq__(self, other): return NotImplemented if other is None or type(other) is str else ops.eq(self, other)
-    def __ne__(self, other): return NotImplemented if other is None or type(other) is str else ops.ne(self, other)
+    def __eq__(self, other): return ops.eq(self, other) if comparable(other) else NotImplemented
+    def __ne__(self, other): return ops.ne(self, other) if comparable(other) else NotImplemented
     def __lt__(self, other): return ops.lt(self, other)
     def __le__(self, other): return ops.le(self, other)
     def __gt__(self, other): return ops.gt(self, other)
@@ -267,7 +267,6 @@ cdef class Tensor:
     def __invert__(self): return ops.bitwise_not(self)
     def __getitem__(self, index): return ops.getitem(self, index)
     def __setitem__(self, index, value): ops.setitem(self, index, value)
-    def __contains__(self, value): return bool((self == value).any())
     def __iter__(self): return iter(ops.unbind(self))
     def __float__(self): return float(ops.item(self))
     def __int__(self): return int(ops.item(self))
@@ -278,6 +277,11 @@ cdef class Tensor:
     def __array__(self, dtype=None, copy=None): return ops.to_array(self, dtype, copy)
     def __reduce__(self): return ops.pickled(self)
     def __deepcopy__(self, memo): return ops.deepcopy(self, memo)
+
+    def __contains__(self, value):
+        if not comparable(value):
+            raise TypeError(f"in: expected a tensor or a number, not {type(value).__name__}")
+        return bool(ops.eq(self, value).any())
 
     def __hash__(self):
         return <Py_ssize_t> <void*> self >> 4       # a tensor is a key by identity; == compares elements
@@ -300,6 +304,11 @@ cdef class Part:
 
     def __cinit__(self, Tensor values not None, operation, *arguments):
         self.values, self.replay = values, (operation, *arguments)
+
+
+cdef bint comparable(object x):
+    """What == looks into; to anything else a tensor is not equal."""
+    return type(x) is Tensor or isinstance(x, (Tensor, int, float, np.generic, np.ndarray, list, tuple))
 
 
 cdef Tensor wrap(ndarray array):

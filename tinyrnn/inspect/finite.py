@@ -43,6 +43,8 @@ class find_nan:  # noqa: N801 - used as a function
     def enter(self, module, args, kwargs):
         """Before a module runs: its parameters and its input."""
         path = self.paths[module]
+        if not path:                                        # an earlier call may have been cut short
+            self.entered.clear()
         for name, parameter in module.named_parameters(recurse=False):
             check(parameter, f"the parameter {name} of {self.name(path)} is not finite")
         inputs = list(tensors((args, kwargs)))

@@ -34,7 +34,7 @@ typedef struct {
     const void *weight_ih, *weight_in, *weight, *weight_n, *weight_hr;
     const void *x;                              /* (N, I): the input */
     void *dx;                                   /* (N, I), or NULL */
-    const void *h0, *c0;                        /* (B, P), (B, H): the first state */
+    const void *h0, *c0;                        /* (B, P), (B, H): the first state; forward, NULL: zeros */
     void *out;                                  /* (T, B, P): the state after every step; padding is not written */
     void *hn, *cn;                              /* (B, P), (B, H): the last state */
     /* (N, G), or of one stride if not kept: the gates. The backward walk puts their gradients here. */

@@ -137,9 +137,11 @@ class Source:
         return sorted(h.score for h in self.finished)[-self.n_best] >= bound
 
     def best(self):
-        """The n_best outputs, best first; unfinished ones only where too few have ended."""
+        """The n_best outputs, best first; where too few have ended, unfinished ones after them."""
         missing = max(self.n_best - len(self.finished), 0)
-        return sorted(self.finished + self.cut_off[:missing], key=lambda h: -h.score)[:self.n_best]
+        ended, cut_off = (sorted(hypotheses, key=lambda h: -h.score) for hypotheses in (self.finished,
+                                                                                        self.cut_off[:missing]))
+        return (ended + cut_off)[:self.n_best]
 
 
 def best_extensions(beams, log_probs, n):

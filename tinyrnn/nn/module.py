@@ -261,8 +261,9 @@ class Module:
         """Sets ``training`` here and below: what dropout goes by."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self):
@@ -286,12 +287,12 @@ class Module:
                 p.grad = p.grad.detach()
                 p.grad.zero_()
 
-    def to(self, *args, device=None, dtype=None):
+    def to(self, *args, device=None, dtype=None, non_blocking=False):
         """Converts the float parameters and buffers, in place: ``to(dtype)``, ``to("cpu", dtype)``, ``to(tensor)``.
 
-        The CPU is the only device; any other raises.
+        The CPU is the only device; any other raises. ``non_blocking``, which may come last, has nothing to wait for.
         """
-        for value in args:
+        for value in args[:-1] if args and isinstance(args[-1], bool) else args:
             if isinstance(value, (str, Device)):
                 device = value
             elif value is not None:
@@ -320,7 +321,8 @@ class Module:
         """All parameters and persistent buffers by name, in an ordered dict.
 
         The tensors lie on the module's own memory, without history; with ``keep_vars`` they are the parameters
-        themselves. Given a ``destination``, it is filled and returned.
+        themselves. Given a ``destination``, it is filled and returned. A module that has more to keep defines
+        ``get_extra_state()`` and ``set_extra_state(state)``.
         """
         return state.collect(self, OrderedDict() if destination is None else destination, prefix, keep_vars)
 

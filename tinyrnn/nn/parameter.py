@@ -13,6 +13,14 @@ class Parameter(Tensor):
         place(self, data)
         self.requires_grad = requires_grad
 
+    def __deepcopy__(self, memo):
+        """A parameter with its own memory; its gradient is not copied."""
+        grad, self.grad = self.grad, None
+        try:
+            return super().__deepcopy__(memo)
+        finally:
+            self.grad = grad
+
     def __repr__(self):
         return "Parameter containing:\n" + super().__repr__()
 

@@ -130,7 +130,7 @@ class Decoder(Module):
         else:
             context, weights = self.attention(state[0][-1], memory.output, mask=memory.mask, projected=memory.projected)
         x, state = cat([embedded, context], -1), state if len(state) > 1 else state[0]
-        if is_grad_enabled() or self.training:
+        if is_grad_enabled() or self.training or looked_at(self.rnn):
             output, state = self.rnn(x.unsqueeze(0), state)
             output = output.squeeze(0)
         else:
@@ -233,12 +233,16 @@ class Seq2Seq(Search, Module):
         """Whether somebody may want to see the scores: the parts are not these classes themselves, or have hooks."""
         if type(self) is not Seq2Seq or type(self.decoder) is not Decoder or type(self.decoder.output) is not Linear:
             return True
-        return any("forward" in part.__dict__ or part._forward_hooks or part._forward_pre_hooks
-                   for part in (self, self.decoder, self.decoder.output))
+        return any(map(looked_at, (self, self.decoder, self.decoder.output)))
 
     def step(self, token, state, memory):
         """One step of the decoder: token (B,) -> logits (B, V), new state, attention weights (B, S) or None."""
         return self.decoder.step(token, state, memory)
+
+
+def looked_at(module):
+    """Whether somebody wants to see what the module's forward is given and makes."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or vars(module).keys() & {"forward", "one_layer"})
 
 
 def trailing_lengths(tokens, padding_idx):

@@ -11,6 +11,7 @@ from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn.parameter import Parameter
 
 NUMBERS = "fiub"                                    # kinds of dtype that have a real value
+EXTRA = "_extra_state"                              # what a module with get_extra_state keeps besides tensors
 
 
 class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -44,6 +45,8 @@ def collect(module, destination, prefix, keep_vars):
     """Fills ``destination``; children add their own part, so that a subclass can override ``state_dict``."""
     for name, tensor in persistent(module):
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    if hasattr(module, "get_extra_state"):
+        destination[prefix + EXTRA] = module.get_extra_state()
     for name, child in module._modules.items():
         if child is not None:
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
@@ -57,26 +60,32 @@ def load(module, state_dict, strict, assign):
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     expected = list(places(module))
-    known = {key for key, *_ in expected}
-    missing = [key for key in dict.fromkeys(key for key, *_ in expected) if key not in state_dict]
+    extra = {f"{path}.{EXTRA}".lstrip("."): part for path, part in module.named_modules(remove_duplicate=False)
+             if hasattr(part, "set_extra_state")}
+    known = dict.fromkeys([key for key, *_ in expected] + list(extra))
+    missing = [key for key in known if key not in state_dict]
     unexpected = [key for key in state_dict if key not in known]
     errors = []
     if strict and missing:
         errors.append("Missing key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in missing)))
     if strict and unexpected:
         errors.append("Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{key}"' for key in unexpected)))
-    found = [(place, as_values(place, state_dict[place[0]], assign, errors)) for place in expected
+    own = {tensor.data_ptr() for *_, tensor in expected}
+    found = [(place, as_values(place, state_dict[place[0]], assign, errors, own)) for place in expected
              if place[0] in state_dict]
     if errors:
         raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
             type(module).__name__, "\n\t".join(errors)))
     for (key, owner, name, tensor), values in found:
         put(owner, name, tensor, state_dict[key], values, assign)
+    for key in extra.keys() & state_dict.keys():
+        extra[key].set_extra_state(state_dict[key])
     return IncompatibleKeys(missing, unexpected)
 
 
-def as_values(place, given, assign, errors):
-    """The given values as an array that fits the place, or a line in ``errors``."""
+def as_values(place, given, assign, errors, own):
+    """The given values as an array that fits the place, or a line in ``errors``. ``own``: where the module's tensors
+    lie; values of another one there are copied before it is written to."""
     key, _, _, tensor = place
     if not isinstance(given, Tensor) and not hasattr(given, "__array__"):
         errors.append(f'While copying the parameter named "{key}", expected Tensor or Tensor-like object from '
@@ -91,7 +100,10 @@ def as_values(place, given, assign, errors):
     elif values.dtype.kind not in NUMBERS or (assign and values.dtype.kind != tensor.dtype.kind):
         errors.append(f'While copying the parameter named "{key}", its dtype {values.dtype} cannot become '
                       f"{tensor.dtype}")
-    return values
+    elif not assign and not tensor.array.flags.writeable:
+        errors.append(f'While copying the parameter named "{key}": its memory is read-only')
+    there = values.__array_interface__["data"][0]
+    return values.copy() if not assign and there in own and there != tensor.data_ptr() else values
 
 
 def put(owner, name, tensor, given, values, assign):

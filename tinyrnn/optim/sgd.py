@@ -29,10 +29,11 @@ class SGD(Optimizer):
     def update(self, parameter, group):
         buffer, dampening = None, group["dampening"]
         if group["momentum"] != 0:
-            state = self.state[parameter]
-            if state.get("momentum_buffer") is None:
-                state["momentum_buffer"], dampening = zeros_like(parameter), 0      # the first step: b = g
-            buffer = state["momentum_buffer"]
+            buffer = self.state[parameter].get("momentum_buffer")
+            if buffer is None:
+                buffer, dampening = zeros_like(parameter), 0        # the first step: b = g
         ops_optimise.sgd(
             parameter, parameter.grad, buffer, lr=group["lr"], momentum=group["momentum"], dampening=dampening,
             weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
+        if buffer is not None:
+            self.state[parameter]["momentum_buffer"] = buffer

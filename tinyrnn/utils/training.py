@@ -120,6 +120,8 @@ class Run:
     def enter(self, resume):
         """Takes over what the folder holds, and leaves the options there."""
         if resume:
+            if not (self.folder / "config.json").exists():
+                raise SystemExit(f"{self.folder} holds no config.json: nobody knows with which options it was trained")
             self.check_config(json.loads((self.folder / "config.json").read_text()))
             self.load(self.checkpoint)
         elif self.checkpoint.exists():
@@ -246,6 +248,8 @@ class Run:
 
     def load(self, path):
         saved = load(path)
+        if missing := self.parts.keys() - saved.keys():
+            raise SystemExit(f"{path} holds no {', '.join(sorted(missing))}")
         for name, part in self.parts.items():
             part.load_state_dict(saved[name])
         for name, value in saved["run"].items():

@@ -45,6 +45,7 @@ def test_concat_and_subset():
     part = ours.Subset(data, [4, 0])
     assert len(part) == 2
     assert [part[i] for i in range(2)] == ["e", "a"]
+    assert part.__getitems__([1, 0]) == ["a", "e"]
     joined = part + ours.Subset(data, [1])
     assert [joined[i] for i in range(3)] == ["e", "a", "b"]
     with pytest.raises(AssertionError):

@@ -106,6 +106,12 @@ class Subset(Dataset[Item]):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
 
+    def __getitems__(self, indices):
+        """Several items at once, where the dataset has such a method."""
+        places = [self.indices[i] for i in indices]
+        fetch = getattr(self.dataset, "__getitems__", None)
+        return [self.dataset[place] for place in places] if fetch is None else fetch(places)
+
     def __len__(self):
         return len(self.indices)
 

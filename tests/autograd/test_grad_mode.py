@@ -138,6 +138,8 @@ def test_inference_mode():
         x * y
     with pytest.raises(RuntimeError, match="inference_mode"):
         y.add_(1)
+    with pytest.raises(RuntimeError, match="inference_mode"):
+        y.requires_grad_()
 
 
 def test_threads_have_their_own_mode():

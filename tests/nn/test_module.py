@@ -448,6 +448,14 @@ def test_hooks(pair):
         assert_same(a, b)
 
 
+@pytest.mark.parametrize("library", BOTH)
+def test_a_hook_gives_back_both_kinds_of_arguments(library):
+    m = library.Linear(1, 1)
+    m.register_forward_pre_hook(lambda module, args, kwargs: args[0], with_kwargs=True)
+    with pytest.raises(RuntimeError, match=r"must return None or a tuple of \(new_args, new_kwargs\)"):
+        m(tensor(library, np.ones((1, 1), np.float32)))
+
+
 def test_hooks_outlive_their_handles():
     m, calls = nn.Identity(), []
     for k in range(3):

@@ -4,7 +4,7 @@ from numpy cimport (
     PyArray_BYTES, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_TYPE, import_array, ndarray,
 )
 
-from tinyrnn.autograd.arrays cimport cast, common_dtype, contiguous, shape_of
+from tinyrnn.autograd.arrays cimport cast, common_dtype, contiguous, copy_as_it_lies, shape_of
 from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_index cimport take_at
 from tinyrnn.autograd.ops_shape cimport axes_of, sizes_of
@@ -154,7 +154,8 @@ def flip(Tensor input not None, *dims):
 
     def backward(y, dy):
         return flip(dy, axes)
-    return record(np.flip(input.array, axes if PyArray_NDIM(input.array) else ()).copy(), (input,), backward, ())
+    flipped = np.flip(input.array, axes if PyArray_NDIM(input.array) else ())
+    return record(copy_as_it_lies(flipped), (input,), backward, ())
 
 
 def roll(Tensor input not None, shifts, dims=None):

@@ -173,6 +173,10 @@ cdef class Tensor:
             raise ValueError("grad: a tensor cannot be its own gradient")
         self.gradient = other
 
+    @grad.deleter
+    def grad(self):
+        self.gradient = None
+
     @property
     def requires_grad(self):
         refresh(self)
@@ -184,6 +188,8 @@ cdef class Tensor:
             raise TypeError(f"requires_grad: only float32 and float64 tensors have gradients, not {self.dtype}")
         if self.node is not None and not value:
             raise RuntimeError("requires_grad can only be switched off for a leaf; use x.detach() to cut the graph")
+        if value and self.inference and not tinyrnn_mode & INFERENCE:
+            raise RuntimeError("requires_grad: a tensor made in inference_mode has no gradient outside it; clone it")
         self.requires = value
 
     @property

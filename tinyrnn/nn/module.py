@@ -35,6 +35,9 @@ class Module:
             if with_kwargs:
                 changed = hook(self, args, kwargs)
                 if changed is not None:
+                    if not isinstance(changed, tuple) or len(changed) != 2:
+                        raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
+                                           f"but got {changed}.")
                     args, kwargs = changed
             else:
                 changed = hook(self, args)

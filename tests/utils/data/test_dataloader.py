@@ -151,3 +151,11 @@ def test_workers_are_refused(options):
 def test_an_error_in_the_dataset_reaches_the_caller():
     with pytest.raises(IndexError):
         list(ours.DataLoader(range(3), sampler=[1, 7]))
+
+
+def test_what_a_loader_was_made_of_stays():
+    loader = ours.DataLoader([1, 2, 3], batch_size=2)
+    with pytest.raises(ValueError, match="batch_size attribute should not be set after DataLoader is initialized"):
+        loader.batch_size = 3
+    loader.collate_fn = list
+    assert list(loader) == [[1, 2], [3]]

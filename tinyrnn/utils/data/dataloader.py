@@ -9,6 +9,8 @@ from tinyrnn.utils.data.sampler import BatchSampler, RandomSampler, SequentialSa
 
 __all__ = ["DataLoader"]
 
+FIXED = {"dataset", "batch_size", "drop_last", "sampler", "batch_sampler"}      # what a loader was made of
+
 
 class DataLoader:
     """Iterates over batches of a dataset. A new iteration is a new epoch.
@@ -25,6 +27,11 @@ class DataLoader:
     Items are loaded in the training process, when they are asked for: ``num_workers`` other than 0, and what belongs
     to it, raises ValueError.
     """
+
+    def __setattr__(self, name, value):
+        if name in FIXED and name in vars(self):
+            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+        super().__setattr__(name, value)
 
     def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0,
                  collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None,

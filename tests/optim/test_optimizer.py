@@ -92,10 +92,13 @@ def test_names_are_kept():
 def test_zero_grad():
     x, y = leaf(1, 2), leaf(3)
     optimizer = optim.SGD([x, y])
-    x.grad = tensor(np.ones(2, np.float32))
+    x.grad = held = tensor(np.ones(2, np.float32))
     optimizer.zero_grad(set_to_none=False)
-    assert x.grad.array.tolist() == [0, 0]
+    assert x.grad is held and held.array.tolist() == [0, 0]
     assert y.grad is None
+    (x * x).sum().backward(create_graph=True)
+    optimizer.zero_grad(set_to_none=False)
+    assert x.grad.is_leaf and not x.grad.requires_grad and x.grad.array.tolist() == [0, 0]
     optimizer.zero_grad()
     assert x.grad is None
 

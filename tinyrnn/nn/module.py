@@ -6,7 +6,7 @@ from tinyrnn.autograd.dtypes import as_dtype, float32, float64
 from tinyrnn.autograd.handle import RemovableHandle
 from tinyrnn.autograd.tensor import Tensor
 from tinyrnn.nn import state
-from tinyrnn.nn.parameter import Buffer, Parameter
+from tinyrnn.nn.parameter import Buffer, Parameter, forget_gradient
 
 
 class Module:
@@ -282,13 +282,7 @@ class Module:
     def zero_grad(self, set_to_none=True):
         """Forgets the gradients of all parameters, or sets them to zero."""
         for p in self.parameters():
-            if p.grad is None:
-                continue
-            if set_to_none:
-                p.grad = None
-            else:
-                p.grad = p.grad.detach()
-                p.grad.zero_()
+            forget_gradient(p, set_to_none)
 
     def to(self, *args, device=None, dtype=None, non_blocking=False):
         """Converts the float parameters and buffers, in place: ``to(dtype)``, ``to("cpu", dtype)``, ``to(tensor)``.

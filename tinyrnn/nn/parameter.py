@@ -36,6 +36,18 @@ class Buffer(Tensor):
         self.persistent = persistent
 
 
+def forget_gradient(tensor, set_to_none):
+    """The tensor has no gradient from now on, or the same one, without its history and full of zeros."""
+    if set_to_none or tensor.grad is None:
+        tensor.grad = None
+        return
+    if tensor.grad.grad_fn is None:
+        tensor.grad.requires_grad = False
+    else:
+        tensor.grad.detach_()
+    tensor.grad.zero_()
+
+
 def place(tensor, data):
     """Puts a new tensor on the memory of ``data``."""
     if data is None:

@@ -11,6 +11,7 @@ from itertools import chain
 from tinyrnn.autograd.creation import tensor
 from tinyrnn.autograd.grad_mode import enable_grad
 from tinyrnn.autograd.tensor import Tensor
+from tinyrnn.nn.parameter import forget_gradient
 
 __all__ = ["Optimizer"]
 
@@ -76,11 +77,7 @@ class Optimizer:
     def zero_grad(self, set_to_none=True):
         """Forgets the gradients; with ``set_to_none=False`` fills them with zeros instead."""
         for parameter in chain.from_iterable(group["params"] for group in self.param_groups):
-            if set_to_none or parameter.grad is None:
-                parameter.grad = None
-            else:
-                parameter.grad = parameter.grad.detach()
-                parameter.grad.zero_()
+            forget_gradient(parameter, set_to_none)
 
     # ---- groups ----
 

@@ -101,7 +101,7 @@ cdef tuple shape_of(ndarray x):
     cdef const npy_intp* size = PyArray_DIMS(x)
     cdef size_t place = ndim
     cdef Shape* known
-    if ndim > SHORT:
+    if ndim == 0 or ndim > SHORT:
         return PyArray_IntTupleFromIntp(ndim, size)
     for i in range(ndim):
         place = 31 * place + <size_t> size[i]

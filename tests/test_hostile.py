@@ -167,6 +167,8 @@ def test_what_stands_beside_a_tensor():
         for t in x, n:
             with pytest.raises(TypeError, match="add: expected numbers"):
                 t + other
+    assert (x + [1.0, 0.5]).dtype == np.float32 and (x == [1.0, 2.5]).tolist() == [1, 0]
+    assert (n + [0.5, 1.5]).dtype == np.float32 and (n + np.array([1, 2], np.int32)).dtype == np.int64
     assert not x == {} and x != object() and not x == "1"
     for other in None, "a", {}:
         with pytest.raises(TypeError, match="in: expected a tensor or a number"):

@@ -166,3 +166,19 @@ def test_results_lie_as_pytorchs_do(name, pairs):
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
     if theirs.numel() > 1 and all(min(t.stride(), default=1) > 0 for pair in pairs for t in pair):
         assert steps(ours) == steps(theirs)
+
+
+@pytest.mark.parametrize("operation", [
+    lambda lib, x: x.flip(0), lambda lib, x: x.sum().flip(()), lambda lib, x: x.index_fill(0, lib.tensor([0]), 1.0),
+    lambda lib, x: x.scatter(0, lib.zeros(1, 1, 1, dtype=lib.int64), x), lambda lib, x: 2 ** x,
+    lambda lib, x: x.scatter_add(0, lib.zeros(1, 1, 1, dtype=lib.int64), x),
+    lambda lib, x: x.index_add(0, lib.tensor([1]), x[:1]), lambda lib, x: x.index_copy(0, lib.tensor([1]), x[:1]),
+    lambda lib, x: x.masked_scatter(x > 3, x.reshape(-1)), lambda lib, x: lib.nn.functional.logsigmoid(x)])
+def test_which_results_are_in_order(operation):
+    found = []
+    for lib in tinyrnn, torch:
+        x = lib.tensor(np.arange(24, dtype="f").reshape(2, 3, 4)).permute(2, 0, 1)
+        found.append(operation(lib, x))
+    ours, theirs = found
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+    assert ours.shape == theirs.shape and steps(ours) == steps(theirs)

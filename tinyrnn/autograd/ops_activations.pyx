@@ -5,7 +5,7 @@ gradients of both are finite. Where PyTorch keeps a NaN or an infinity, so do th
 """
 from numpy cimport import_array
 
-from tinyrnn.autograd.arrays cimport as_it_lies, is_real, map_binary, map_unary
+from tinyrnn.autograd.arrays cimport as_it_lies, contiguous, is_real, map_binary, map_unary
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.ops_arithmetic cimport operand, real
 from tinyrnn.autograd.tensor cimport RECORDING, Tensor, get_mode, wrap
@@ -56,7 +56,7 @@ def logsigmoid(Tensor input not None):
     """y = ln sigmoid(x) = min(x, 0) - ln(1 + e^-|x|).    dx = dy sigmoid(-x)"""
     def backward(y, dy):
         return dy * sigmoid(-input) if get_mode() == RECORDING else one_pass(&logsigmoid_backward_loops, input, dy)
-    return record(map_unary(&logsigmoid_loops, real(input)), (input,), backward, (input,))
+    return record(map_unary(&logsigmoid_loops, contiguous(real(input))), (input,), backward, (input,))
 
 
 def softsign(Tensor input not None):

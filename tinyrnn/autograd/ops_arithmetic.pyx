@@ -6,7 +6,7 @@ Gradients of broadcast operands need no care here: the backward pass sums them.
 """
 from numpy cimport NPY_BOOL, PyArray_TYPE, import_array, ndarray
 
-from tinyrnn.autograd.arrays cimport cast, common_dtype, is_real, map_binary, map_unary, scalar, shape_of
+from tinyrnn.autograd.arrays cimport cast, common_dtype, contiguous, is_real, map_binary, map_unary, scalar, shape_of
 from tinyrnn.autograd.engine cimport OUTPUT, record
 from tinyrnn.autograd.tensor cimport Tensor, refresh, wrap
 from tinyrnn.kernels.pointwise cimport (
@@ -41,7 +41,7 @@ cdef Tensor operand(str name, object a, object other):
     elif is_real(x.array):
         return x
     elif isinstance(other, (np.ndarray, list, tuple)):
-        return operand(name, x, numbers(name, other))
+        return operand(name, x, numbers(name, other, x))
     else:
         dtype = beside(x.array.dtype, kind(name, other))
     return x if x.array.dtype == dtype else wrap(x.array.astype(dtype))
@@ -52,7 +52,7 @@ cdef Tensor number(str name, object a, object other):
     if (type(a) is float or type(a) is int) and isinstance(other, Tensor) and is_real((<Tensor> other).array):
         return wrap(scalar(a, PyArray_TYPE((<Tensor> other).array)))
     if isinstance(a, (np.ndarray, list, tuple)):
-        return operand(name, numbers(name, a), other)
+        return operand(name, numbers(name, a, other), other)
     if not isinstance(other, Tensor):
         raise TypeError(f"{name}: one of the two must be a tensor, not {type(a).__name__} and {type(other).__name__}")
     dtype = other.dtype
@@ -63,12 +63,14 @@ cdef Tensor number(str name, object a, object other):
     return wrap(cast(a, dtype))
 
 
-cdef Tensor numbers(str name, object a):
-    """An array, or a list, as a tensor."""
-    cdef object array = np.asarray(a)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers, not {type(a).__name__} of dtype {array.dtype}")
-    return wrap(array)
+cdef Tensor numbers(str name, object a, object other):
+    """An array, or a list, as a tensor. Fractions in a list take the other's dtype, as a single one does."""
+    cdef object array = np.asarray(a), given = array.dtype
+    if given.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, not {type(a).__name__} of dtype {given}")
+    if given.kind == "f" and not isinstance(a, np.ndarray) and isinstance(other, Tensor):
+        array = cast(array, other.dtype if is_real((<Tensor> other).array) else FLOAT32)
+    return wrap(array.astype(INT64) if given.kind in "iu" else array)
 
 
 cdef object beside(object dtype, object kind):
@@ -235,7 +237,9 @@ def pow(input, exponent):
         da = (dy * b * pow(a, b - 1)).masked_fill(b == 0, 0) if a_wanted else None
         db = (dy * y * a.log()).masked_fill((a == 0) & (b >= 0), 0) if b_wanted else None
         return da, db
-    return record(compute("pow", &pow_loops, "power", a, b), (a, b), backward, (a, b, OUTPUT if b_wanted else None))
+    y = compute("pow", &pow_loops, "power", a, b)
+    y = y if isinstance(input, Tensor) else contiguous(y)          # as PyTorch's
+    return record(y, (a, b), backward, (a, b, OUTPUT if b_wanted else None))
 
 
 cdef Tensor power(Tensor x, double p):

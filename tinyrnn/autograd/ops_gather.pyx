@@ -13,7 +13,7 @@ from tinyrnn.autograd.engine cimport record
 from tinyrnn.autograd.ops_arithmetic cimport multiple, operand
 from tinyrnn.autograd.ops_convert cimport convert
 from tinyrnn.autograd.ops_index cimport add_at, in_range, put_at, take_at
-from tinyrnn.autograd.ops_memory cimport value_of
+from tinyrnn.autograd.ops_memory cimport fresh, value_of
 from tinyrnn.autograd.ops_sort cimport pick
 from tinyrnn.autograd.rows cimport dim_of
 from tinyrnn.autograd.tensor cimport Tensor, requires_now, wrap
@@ -126,7 +126,7 @@ def masked_scatter_(Tensor self not None, mask, Tensor source not None):
 def masked_scatter(Tensor input not None, mask, source):
     """A copy with the elements of ``source``, in order, where the mask is true."""
     shape = joint_shape("masked_scatter", shape_of(input.array), shape_of(mask_of("masked_scatter", mask).array))
-    return masked_scatter_(input.expand(shape).clone(), mask, source)
+    return masked_scatter_(fresh(input.expand(shape)), mask, source)
 
 
 def nonzero(Tensor input not None, *, as_tuple=False):
@@ -226,7 +226,7 @@ def scatter_(Tensor self not None, dim, index, src=None, *, value=None, reduce=N
 
 def scatter(Tensor input not None, dim, index, src=None, *, value=None, reduce=None):
     """``scatter_`` on a copy."""
-    return scattered("scatter", input.clone(), dim, index, source_of(src, value, reduce), False)
+    return scattered("scatter", fresh(input), dim, index, source_of(src, value, reduce), False)
 
 
 def scatter_add_(Tensor self not None, dim, index, Tensor src not None):
@@ -236,7 +236,7 @@ def scatter_add_(Tensor self not None, dim, index, Tensor src not None):
 
 def scatter_add(Tensor input not None, dim, index, Tensor src not None):
     """``scatter_add_`` on a copy."""
-    return scattered("scatter_add", input.clone(), dim, index, src, True)
+    return scattered("scatter_add", fresh(input), dim, index, src, True)
 
 
 def take(Tensor input not None, index):
@@ -299,7 +299,7 @@ def index_add_(Tensor self not None, dim, index, Tensor source not None, *, alph
 
 def index_add(Tensor input not None, dim, index, source, *, alpha=1):
     """``index_add_`` on a copy."""
-    return index_add_(input.clone(), dim, index, source, alpha=alpha)
+    return index_add_(fresh(input), dim, index, source, alpha=alpha)
 
 
 def index_copy_(Tensor self not None, dim, index, Tensor source not None):
@@ -313,7 +313,7 @@ def index_copy_(Tensor self not None, dim, index, Tensor source not None):
 
 def index_copy(Tensor input not None, dim, index, source):
     """``index_copy_`` on a copy."""
-    return index_copy_(input.clone(), dim, index, source)
+    return index_copy_(fresh(input), dim, index, source)
 
 
 def index_fill_(Tensor self not None, dim, index, value):

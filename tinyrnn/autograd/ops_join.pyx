@@ -154,7 +154,7 @@ def flip(Tensor input not None, *dims):
 
     def backward(y, dy):
         return flip(dy, axes)
-    flipped = np.flip(input.array, axes if PyArray_NDIM(input.array) else ())
+    flipped = np.asarray(np.flip(input.array, axes if PyArray_NDIM(input.array) else ()))
     return record(copy_as_it_lies(flipped), (input,), backward, ())
 
 

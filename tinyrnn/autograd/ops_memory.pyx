@@ -39,6 +39,11 @@ def contiguous(Tensor input not None):
     return record(PyArray_NewCopy(input.array, NPY_CORDER), (input,), backward, ())
 
 
+cdef Tensor fresh(Tensor x):
+    """A copy whose elements lie side by side in order."""
+    return clone(x) if PyArray_IS_C_CONTIGUOUS(x.array) else contiguous(x)
+
+
 def detach(Tensor input not None):
     """The values on the same memory, without the history."""
     cdef Tensor y = wrap(input.array)

@@ -237,7 +237,8 @@ def keep_average(run, last):
 
 def load_model(folder, checkpoint):
     """The model of a run and its language."""
-    options = options_of(folder, "embedding", "hidden", "layers", "cell", "attention", "tie", checkpoint=checkpoint)
+    names = "embedding", "hidden", "layers", "cell", "attention", "dropout", "tie"
+    options = options_of(folder, *names, checkpoint=checkpoint)
     language = Language.load(folder)
     model = new_model(language, options)
     saved = tinyrnn.load(folder / checkpoint)

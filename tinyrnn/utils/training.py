@@ -120,9 +120,7 @@ class Run:
     def enter(self, resume):
         """Takes over what the folder holds, and leaves the options there."""
         if resume:
-            if not (self.folder / "config.json").exists():
-                raise SystemExit(f"{self.folder} holds no config.json: nobody knows with which options it was trained")
-            self.check_config(json.loads((self.folder / "config.json").read_text()))
+            self.check_config(read_config(self.folder))
             self.load(self.checkpoint)
         elif self.checkpoint.exists():
             raise SystemExit(f"{self.checkpoint} is there already: go on with --resume, or choose another folder")
@@ -263,12 +261,19 @@ class Run:
             file.write(text.encode())
 
 
+def read_config(folder):
+    """The options that a run left in its folder; ends the program where there are none."""
+    if not (folder / "config.json").exists():
+        raise SystemExit(f"{folder} holds no config.json: nobody knows with which options it was trained")
+    return json.loads((folder / "config.json").read_text())
+
+
 def options_of(folder, *names, checkpoint="best.npz"):
     """The options with which the model in ``folder`` was trained, these names among them; ends the program where there
     is no such model, or that of another program."""
     if not (folder / checkpoint).exists():
         raise SystemExit(f"{folder / checkpoint} is not there: train first")
-    config = json.loads((folder / "config.json").read_text())
+    config = read_config(folder)
     missing = [name for name in names if name not in config]
     if missing:
         raise SystemExit(f"{folder} is the run of another program: it has no {', '.join(missing)}")

@@ -174,14 +174,13 @@ cdef int threads_of(Py_ssize_t n) noexcept nogil:
 
 cdef ndarray map_unary(const unary_loops* loops, ndarray x):
     """y = f(x), element by element, for a float32 or float64 array, with the dimensions of y in the order of x's."""
-    cdef bint transposed = PyArray_IS_F_CONTIGUOUS(x) and not PyArray_IS_C_CONTIGUOUS(x)
     cdef ndarray y
     cdef Axes axes
-    if not transposed and not PyArray_IS_C_CONTIGUOUS(x):
+    if not PyArray_IS_C_CONTIGUOUS(x):
         if arrange_one(x, &axes):
             return turned(map_unary(loops, contiguous(turned(x, axes.order))), axes.back)
         x = contiguous(x)
-    y = PyArray_EMPTY(PyArray_NDIM(x), PyArray_DIMS(x), PyArray_TYPE(x), transposed)
+    y = empty(x)
     run_unary(loops, x, y)
     return y
 
